@@ -1,0 +1,3 @@
+//! The `ws-server` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Looks at other services: is it there yet?
