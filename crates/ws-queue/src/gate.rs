@@ -1,0 +1,75 @@
+//! The half of a gate that opens and closes it.
+
+use std::fmt;
+
+use tokio::time::Instant;
+
+use crate::{HoldQueue, QueueStatus, Refusal};
+
+/// Opens and closes the way for everyone who arrives at the [`HoldQueue`].
+///
+/// There is one for each queue, and it fails closed: when it is dropped, nobody is left who could
+/// open the gate, so everyone held is refused at once as [`Refusal::Failed`], and so is everyone
+/// who comes later.
+pub struct Gate<C> {
+    queue: HoldQueue<C>,
+}
+
+impl<C> Gate<C> {
+    pub(crate) fn new(queue: HoldQueue<C>) -> Self {
+        Self { queue }
+    }
+
+    /// Admits everyone who is held, in order of arrival, then lets newcomers pass.
+    ///
+    /// Where a release is paced, it goes on in the background, and newcomers queue behind it.
+    /// Without effect after [`fail`](Self::fail) and [`drain`](Self::drain).
+    pub fn open(&self) {
+        self.queue.shared.turnstile.open(now());
+    }
+
+    /// Holds everyone who comes from now on, and those whom a paced release has not admitted yet.
+    pub fn close(&self) {
+        self.queue.shared.turnstile.close(now());
+    }
+
+    /// Begins to hold, where the queue
+    /// [refused at first](crate::QueueConfig::refuse_at_first).
+    pub fn hold(&self) {
+        self.queue.shared.turnstile.hold(now());
+    }
+
+    /// Refuses everyone, now and later: the gate will never open.
+    pub fn fail(&self) {
+        self.queue.shared.turnstile.end(now(), Refusal::Failed);
+    }
+
+    /// Refuses everyone, now and later: the process is ending.
+    pub fn drain(&self) {
+        self.queue.shared.turnstile.end(now(), Refusal::Draining);
+    }
+
+    /// What is held now, and what became of everyone so far.
+    #[must_use]
+    pub fn status(&self) -> QueueStatus {
+        self.queue.status()
+    }
+}
+
+impl<C> Drop for Gate<C> {
+    fn drop(&mut self) {
+        self.fail();
+    }
+}
+
+impl<C> fmt::Debug for Gate<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("status", &self.status())
+            .finish()
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}

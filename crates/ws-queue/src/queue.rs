@@ -1,0 +1,100 @@
+//! The half of a gate through which connections come.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::places::{Arrival, Origin};
+use crate::slot::Slot;
+use crate::turnstile::Turnstile;
+use crate::{Entry, Gate, Lease, QueueConfig, QueueStatus, Ticket, driver};
+
+/// Makes a gate, which is closed at first, and the queue of those who wait before it.
+///
+/// A task for the timers (expiry, pacing) runs until both halves, every ticket and every lease
+/// are gone.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+#[must_use = "dropping the gate refuses everyone"]
+pub fn gate<C: Send + Sync + 'static>(config: &QueueConfig) -> (Gate<C>, HoldQueue<C>) {
+    let alarm = Arc::new(Notify::new());
+    let turnstile = Turnstile::new(config, {
+        let alarm = Arc::clone(&alarm);
+        move || alarm.notify_one()
+    });
+    let shared = Arc::new(Shared {
+        turnstile,
+        alarm: Arc::clone(&alarm),
+    });
+    tokio::spawn(driver::run(Arc::downgrade(&shared), alarm));
+    let queue = HoldQueue { shared };
+    (Gate::new(queue.clone()), queue)
+}
+
+pub(crate) struct Shared<C> {
+    pub(crate) turnstile: Turnstile<Weak<C>>,
+    alarm: Arc<Notify>,
+}
+
+impl<C> Drop for Shared<C> {
+    fn drop(&mut self) {
+        // The driver looks up, finds nobody, and ends.
+        self.alarm.notify_one();
+    }
+}
+
+/// Where connections arrive: each is admitted, gets a place, or is refused, in one step.
+///
+/// Cheap to clone; every clone is the same queue. `C` is whatever stands for a connection: the
+/// queue keeps a [`Weak`] to it and never looks inside.
+pub struct HoldQueue<C> {
+    pub(crate) shared: Arc<Shared<C>>,
+}
+
+impl<C> HoldQueue<C> {
+    /// Arrives at the gate.
+    ///
+    /// Through an open gate this takes no lock and costs two atomic additions. At a closed gate
+    /// it takes one short lock; where every place is taken, the places are first searched for
+    /// connections that died, so a refusal for lack of room costs a pass over all places.
+    pub fn enter(&self, connection: &Arc<C>) -> Entry<C> {
+        if let Some(position) = self.shared.turnstile.pass() {
+            return Entry::Admitted(Lease::new(self.clone(), position, Origin::OpenGate));
+        }
+        let slot = Arc::new(Slot::new(Arc::downgrade(connection)));
+        let now = Instant::now().into_std();
+        match self.shared.turnstile.arrive(now, Arc::clone(&slot)) {
+            (Arrival::Admitted, position) => {
+                Entry::Admitted(Lease::new(self.clone(), position, Origin::OpenGate))
+            }
+            (Arrival::Held, position) => Entry::Held(Ticket::new(self.clone(), slot, position)),
+            (Arrival::Refused(why), _) => Entry::Refused(why),
+        }
+    }
+
+    /// What is held now, and what became of everyone so far.
+    #[must_use]
+    pub fn status(&self) -> QueueStatus {
+        self.shared.turnstile.status(Instant::now().into_std())
+    }
+}
+
+impl<C> Clone for HoldQueue<C> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<C> fmt::Debug for HoldQueue<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HoldQueue")
+            .field("status", &self.status())
+            .finish()
+    }
+}
