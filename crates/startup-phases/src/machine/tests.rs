@@ -1,0 +1,424 @@
+use super::*;
+use crate::Phase::{Cache, Database, Finalize, Init, Services};
+
+/// A machine and the clock it is shown: one millisecond passes before each call.
+struct Bench {
+    machine: Machine,
+    now: Instant,
+    running: Vec<usize>,
+}
+
+impl Bench {
+    fn new(plan: &[Planned]) -> Self {
+        let now = tokio::time::Instant::now().into_std();
+        Self {
+            machine: Machine::new(plan.to_vec()),
+            now,
+            running: Vec::new(),
+        }
+    }
+
+    fn started(plan: &[Planned]) -> Self {
+        let mut bench = Self::new(plan);
+        let next = bench.machine.start(bench.now);
+        bench.follow(next);
+        bench
+    }
+
+    fn end(&mut self, index: usize, outcome: Result<(), &str>) {
+        self.now += Duration::from_millis(1);
+        self.running.retain(|&running| running != index);
+        let next = self
+            .machine
+            .ended(index, outcome.map_err(str::to_owned), self.now);
+        self.follow(next);
+    }
+
+    fn follow(&mut self, next: Next) {
+        match next {
+            Next::Run(ready) => self.running.extend(ready),
+            Next::Complete | Next::Failed => self.running.clear(),
+        }
+    }
+
+    /// The history in short, without what follows from the rest.
+    fn events(&self) -> Vec<String> {
+        let short = |transition: &Transition| match &transition.event {
+            Event::Started => "start".to_owned(),
+            Event::PhaseEntered(phase) => format!("enter {phase}"),
+            Event::StepStarted { step, .. } => format!("run {step}"),
+            Event::StepEnded {
+                step,
+                outcome: Ok(()),
+                ..
+            } => format!("done {step}"),
+            Event::StepEnded {
+                step,
+                outcome: Err(error),
+                ..
+            } => format!("{step}: {error}"),
+            Event::PhaseReached { phase, .. } => format!("reach {phase}"),
+            Event::Completed => "complete".to_owned(),
+            Event::Failed(failure) => failure.to_string(),
+        };
+        self.machine.log().iter().map(short).collect()
+    }
+
+    fn report(&self) -> Report {
+        self.machine.report(self.now)
+    }
+}
+
+fn step(phase: Phase, name: &str) -> Planned {
+    Planned {
+        phase,
+        name: name.to_owned(),
+        critical: true,
+        after: Vec::new(),
+    }
+}
+
+fn optional(phase: Phase, name: &str) -> Planned {
+    Planned {
+        critical: false,
+        ..step(phase, name)
+    }
+}
+
+fn after(others: &[usize], planned: Planned) -> Planned {
+    Planned {
+        after: others.to_vec(),
+        ..planned
+    }
+}
+
+/// Calls `leaf` for every order in which the steps of `plan` can end, and every way each can end.
+fn every_history(plan: &[Planned], leaf: &mut impl FnMut(&[(usize, bool)], &Bench)) {
+    fn go(
+        plan: &[Planned],
+        ends: &mut Vec<(usize, bool)>,
+        leaf: &mut impl FnMut(&[(usize, bool)], &Bench),
+    ) {
+        // A machine cannot be cloned: each branch replays its way from the start.
+        let mut bench = Bench::started(plan);
+        for &(index, well) in ends.iter() {
+            bench.end(index, if well { Ok(()) } else { Err("no") });
+        }
+        check(plan, &bench);
+        if bench.machine.state().is_final() {
+            return leaf(ends, &bench);
+        }
+        assert!(
+            !bench.running.is_empty(),
+            "nothing runs and nothing is final: {ends:?}"
+        );
+        for index in bench.running {
+            for well in [true, false] {
+                ends.push((index, well));
+                go(plan, ends, leaf);
+                ends.pop();
+            }
+        }
+    }
+    go(plan, &mut Vec::new(), leaf);
+}
+
+/// What holds at every moment of every history.
+fn check(plan: &[Planned], bench: &Bench) {
+    let report = bench.report();
+    let state = |index: usize| {
+        let planned: &Planned = &plan[index];
+        let phase = &report.phases[planned.phase.index()];
+        phase
+            .steps
+            .iter()
+            .find(|step| step.name == planned.name)
+            .map(|step| step.state)
+    };
+    for (index, planned) in plan.iter().enumerate() {
+        let own = state(index);
+        // P1, and `after`.
+        if own == Some(StepState::Running) {
+            for (other, before) in plan.iter().enumerate() {
+                if before.phase < planned.phase || planned.after.contains(&other) {
+                    assert!(state(other).is_some_and(StepState::has_ended));
+                }
+            }
+            assert_eq!(*bench.machine.state(), State::Running(planned.phase));
+        }
+        // P2.
+        if planned.critical && own != Some(StepState::Done) {
+            let later = Phase::ALL
+                .into_iter()
+                .filter(|&phase| phase >= planned.phase);
+            assert!(
+                later
+                    .into_iter()
+                    .all(|phase| !bench.machine.has_reached(phase))
+            );
+        }
+        // P6.
+        if bench.machine.state().is_final() {
+            assert_ne!(own, Some(StepState::Running));
+        }
+    }
+}
+
+#[test]
+fn p1_p2_every_order_of_ends_keeps_the_rules() {
+    let plan = [
+        step(Init, "config"),
+        optional(Init, "telemetry"),
+        step(Database, "pool"),
+        after(&[2], step(Database, "migrate")),
+        after(&[1], optional(Database, "stats")),
+        step(Services, "agents"),
+    ];
+    let (mut complete, mut failed) = (0, 0);
+    every_history(&plan, &mut |ends, bench| match bench.machine.state() {
+        State::Complete => {
+            complete += 1;
+            assert_eq!(ends.len(), plan.len());
+            assert!(
+                ends.iter()
+                    .all(|&(index, well)| well || !plan[index].critical)
+            );
+            assert!(
+                Phase::ALL
+                    .into_iter()
+                    .all(|phase| bench.machine.has_reached(phase))
+            );
+        }
+        State::Failed(failure) => {
+            failed += 1;
+            let &(index, well) = ends.last().unwrap();
+            assert!(!well && plan[index].critical);
+            assert_eq!(failure.step.as_deref(), Some(plan[index].name.as_str()));
+        }
+        other => panic!("{other}"),
+    });
+    // 2 orders in init, 3 in database, 1 in services; two optional steps end well or badly.
+    assert_eq!(complete, 2 * 3 * 4);
+    assert!(failed > complete);
+}
+
+#[test]
+fn p3_the_same_outcomes_give_the_same_report_in_every_order() {
+    let plan = [
+        optional(Cache, "redis"),
+        step(Cache, "local"),
+        optional(Cache, "warmth"),
+        optional(Services, "mail"),
+    ];
+    let mut reports: Vec<(Vec<(usize, bool)>, Report)> = Vec::new();
+    every_history(&plan, &mut |ends, bench| {
+        if *bench.machine.state() != State::Complete {
+            return;
+        }
+        let mut outcomes = ends.to_vec();
+        outcomes.sort_unstable();
+        let mut report = bench.report();
+        report.elapsed = Duration::ZERO;
+        for phase in &mut report.phases {
+            (phase.started, phase.duration) = (None, None);
+            for step in &mut phase.steps {
+                (step.started, step.duration) = (None, None);
+            }
+        }
+        match reports.iter().find(|(known, _)| *known == outcomes) {
+            Some((_, first)) => assert_eq!(report, *first, "{ends:?}"),
+            None => reports.push((outcomes, report)),
+        }
+    });
+    assert_eq!(reports.len(), 2 * 2 * 2);
+}
+
+#[test]
+fn p3_the_order_of_ends_determines_the_history() {
+    let plan = [
+        step(Init, "a"),
+        step(Init, "b"),
+        after(&[0], step(Init, "c")),
+        step(Finalize, "d"),
+    ];
+    let mut bench = Bench::started(&plan);
+    for index in [1, 0, 2, 3] {
+        bench.end(index, Ok(()));
+    }
+    assert_eq!(
+        bench.events(),
+        [
+            "start",
+            "enter init",
+            "run a",
+            "run b",
+            "done b",
+            "done a",
+            "run c",
+            "done c",
+            "reach init",
+            "enter dependencies",
+            "reach dependencies",
+            "enter database",
+            "reach database",
+            "enter cache",
+            "reach cache",
+            "enter services",
+            "reach services",
+            "enter websocket",
+            "reach websocket",
+            "enter finalize",
+            "run d",
+            "done d",
+            "reach finalize",
+            "complete",
+        ]
+    );
+}
+
+#[test]
+fn without_steps_startup_is_complete_at_once() {
+    let bench = Bench::started(&[]);
+    assert_eq!(*bench.machine.state(), State::Complete);
+    assert_eq!(bench.machine.log().len(), 1 + 2 * 7 + 1);
+    assert!(
+        bench
+            .machine
+            .log()
+            .iter()
+            .all(|transition| transition.at.is_zero())
+    );
+}
+
+#[test]
+fn p2_an_optional_step_delays_the_next_phase_but_not_reached() {
+    let mut bench = Bench::started(&[
+        step(Cache, "local"),
+        optional(Cache, "redis"),
+        step(Services, "agents"),
+    ]);
+    bench.end(0, Ok(()));
+    assert!(bench.machine.has_reached(Cache));
+    assert_eq!(*bench.machine.state(), State::Running(Cache));
+    assert_eq!(bench.running, [1]);
+    bench.end(1, Ok(()));
+    assert_eq!(*bench.machine.state(), State::Running(Services));
+}
+
+#[test]
+fn p4_a_step_may_follow_an_optional_one_that_failed() {
+    let mut bench = Bench::started(&[optional(Init, "vault"), after(&[0], step(Init, "config"))]);
+    assert_eq!(bench.running, [0]);
+    bench.end(0, Err("sealed"));
+    assert_eq!(bench.running, [1]);
+    bench.end(1, Ok(()));
+    let report = bench.report();
+    assert_eq!(report.state, State::Complete);
+    let [degraded] = report.degraded.as_slice() else {
+        panic!("{report}")
+    };
+    assert_eq!(
+        (degraded.step.as_str(), degraded.error.as_str()),
+        ("vault", "sealed")
+    );
+}
+
+#[test]
+fn p6_a_failure_is_the_last_event_and_starts_nothing() {
+    let mut bench = Bench::started(&[
+        step(Init, "a"),
+        step(Init, "b"),
+        after(&[0], step(Init, "c")),
+    ]);
+    bench.end(0, Err("broken"));
+    assert_eq!(
+        bench.events()[4..],
+        ["a: broken", "startup failed in phase init, step a: broken"]
+    );
+    let states: Vec<StepState> = bench.report().phases[0]
+        .steps
+        .iter()
+        .map(|step| step.state)
+        .collect();
+    assert_eq!(
+        states,
+        [StepState::Failed, StepState::Cancelled, StepState::Pending]
+    );
+}
+
+#[test]
+fn p6_a_step_that_finished_before_its_cancellation_is_stopped_too() {
+    let mut bench = Bench::started(&[step(Init, "a"), step(Init, "b"), step(Init, "c")]);
+    bench.end(1, Ok(()));
+    bench.end(0, Err("broken"));
+    assert_eq!(bench.machine.to_stop(), [1]);
+    let length = bench.machine.log().len();
+    bench.end(2, Ok(()));
+    assert_eq!(bench.machine.to_stop(), [2, 1]);
+    assert_eq!(bench.machine.log().len(), length, "the log is closed");
+}
+
+#[test]
+fn p7_steps_are_stopped_in_reverse_order_of_their_start() {
+    let mut bench = Bench::started(&[
+        step(Services, "late"),
+        after(&[2], step(Init, "second")),
+        step(Init, "first"),
+    ]);
+    for index in [2, 1, 0] {
+        bench.end(index, Ok(()));
+    }
+    assert_eq!(bench.machine.to_stop(), [0, 1, 2]);
+}
+
+#[test]
+fn p9_running_steps_are_in_the_report_with_what_they_took_so_far() {
+    let mut bench = Bench::started(&[step(Init, "a"), step(Init, "b")]);
+    bench.machine.attempted(0);
+    bench.end(1, Ok(()));
+    bench.now += Duration::from_millis(9);
+    let report = bench.report();
+    let [a, b] = report.phases[0].steps.as_slice() else {
+        panic!("{report}")
+    };
+    assert_eq!((a.state, a.attempts), (StepState::Running, 2));
+    assert_eq!(a.duration, Some(Duration::from_millis(10)));
+    assert_eq!(
+        (b.state, b.duration),
+        (StepState::Done, Some(Duration::from_millis(1)))
+    );
+    assert_eq!(report.phases[1].state, PhaseState::Pending);
+    assert_eq!(report.elapsed, Duration::from_millis(10));
+}
+
+#[test]
+fn p10_losing_the_driver_fails_what_is_not_over() {
+    let mut unknown = Bench::new(&[step(Init, "a")]);
+    unknown.machine.lost("dropped", unknown.now);
+    assert_eq!(unknown.events(), ["startup failed in phase init: dropped"]);
+
+    let mut running = Bench::started(&[step(Cache, "a")]);
+    running.machine.lost("dropped", running.now);
+    let lost = Failure {
+        phase: Cache,
+        step: None,
+        error: "dropped".to_owned(),
+    };
+    assert_eq!(*running.machine.state(), State::Failed(lost));
+    assert_eq!(
+        running.report().phases[Cache.index()].state,
+        PhaseState::Failed
+    );
+
+    let mut complete = Bench::started(&[]);
+    complete.machine.lost("dropped", complete.now);
+    assert_eq!(*complete.machine.state(), State::Complete);
+}
+
+#[test]
+fn the_log_is_bounded_by_the_plan() {
+    let plan = [step(Init, "a"), optional(Init, "b"), step(Finalize, "c")];
+    every_history(&plan, &mut |_, bench| {
+        assert!(bench.machine.log().len() <= 2 * plan.len() + 2 * Phase::COUNT + 2);
+    });
+}
