@@ -1,0 +1,189 @@
+//! Readiness checks: what must hold beside the phase.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+/// How long one check may take unless it says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+type Answer = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// A named question whose answer must be yes before a connection is served.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use readiness_guard::ReadinessCheck;
+/// # async fn ping() -> Result<(), std::io::Error> { Ok(()) }
+/// let upstream = ReadinessCheck::new("upstream", || async { ping().await })
+///     .timeout(Duration::from_millis(500))
+///     .after_startup();
+/// ```
+pub struct ReadinessCheck {
+    name: String,
+    critical: bool,
+    after_startup: bool,
+    timeout: Duration,
+    ask: Mutex<Box<dyn FnMut() -> BoxFuture<'static, Answer> + Send>>,
+    /// What the last answer complained about; none when it was yes, or nobody asked yet.
+    complaint: Mutex<Option<String>>,
+}
+
+impl ReadinessCheck {
+    /// A critical check, asked at each look of a wait. The name is what verdicts call it by.
+    ///
+    /// A panic is a no. Checks of one look run at the same time, and may be dropped unfinished: when
+    /// their time is up, and when whoever waits on the guard stops waiting.
+    pub fn new<F, Fut, E>(name: impl Into<String>, mut ask: F) -> Self
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self {
+            name: name.into(),
+            critical: true,
+            after_startup: false,
+            timeout: TIMEOUT,
+            ask: Mutex::new(Box::new(move || {
+                let answer = ask();
+                async move { answer.await.map_err(Into::into) }.boxed()
+            })),
+            complaint: Mutex::new(None),
+        }
+    }
+
+    /// A no is only a warning. Default: critical, a no keeps the guard waiting.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self {
+            critical: false,
+            ..self
+        }
+    }
+
+    /// Goes on being asked once the guard was ready, so that readiness can be lost (see
+    /// [`ReadinessGuard::lost`](crate::ReadinessGuard::lost)). Default: asked while waiting only.
+    #[must_use]
+    pub fn after_startup(self) -> Self {
+        Self {
+            after_startup: true,
+            ..self
+        }
+    }
+
+    /// How long one answer may take; none by then is a no. Default 1 s: the guard looks at nothing else
+    /// meanwhile. At the end of a wait's own limit it is cut off earlier.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_critical(&self) -> bool {
+        self.critical
+    }
+
+    pub(crate) fn is_asked_after_startup(&self) -> bool {
+        self.after_startup
+    }
+
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.complaint.lock().clone()
+    }
+
+    /// Asks once. Whether the answer was a yes, in time; either way it is remembered.
+    pub(crate) async fn ask(&self, now: Instant, cut_off: Option<Instant>) -> bool {
+        // A limit beyond what an instant can express is no limit.
+        let own = now.checked_add(self.timeout);
+        let answer = async {
+            let answer = (self.ask.lock())();
+            answer.await
+        };
+        let answer = AssertUnwindSafe(answer).catch_unwind();
+        let answer = match own.into_iter().chain(cut_off).min() {
+            Some(deadline) => timeout_at(deadline, answer).await,
+            None => Ok(answer.await),
+        };
+        let complaint = match answer {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some(error.to_string()),
+            Ok(Err(_panic)) => Some("panicked".to_owned()),
+            Err(_elapsed) => Some(format!("no answer within {:?}", now.elapsed())),
+        };
+        let yes = complaint.is_none();
+        *self.complaint.lock() = complaint;
+        yes
+    }
+}
+
+impl fmt::Debug for ReadinessCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadinessCheck")
+            .field("name", &self.name)
+            .field("critical", &self.critical)
+            .field("after_startup", &self.after_startup)
+            .field("timeout", &self.timeout)
+            .field("complaint", &self.complaint)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    async fn answer_of(check: &ReadinessCheck, cut_off: Duration) -> (bool, Option<String>) {
+        let now = Instant::now();
+        let yes = check.ask(now, Some(now + cut_off)).await;
+        (yes, check.complaint())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_never_answers_is_a_no_at_its_own_limit() {
+        let check =
+            ReadinessCheck::new("hung", pending::<Answer>).timeout(Duration::from_millis(40));
+        let answer = answer_of(&check, Duration::from_secs(9)).await;
+        assert_eq!(answer, (false, Some("no answer within 40ms".to_owned())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_is_cut_off_at_the_limit_of_the_wait() {
+        let check = ReadinessCheck::new("hung", pending::<Answer>).timeout(Duration::MAX);
+        let answer = answer_of(&check, Duration::from_millis(7)).await;
+        assert_eq!(answer, (false, Some("no answer within 7ms".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn an_answer_at_hand_counts_even_with_no_time_left() {
+        let check = ReadinessCheck::new("quick", || ready(Ok::<(), String>(())));
+        assert_eq!(answer_of(&check, Duration::ZERO).await, (true, None));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_no_and_the_next_answer_replaces_it() {
+        let mut calls = 0;
+        let check = ReadinessCheck::new("shaky", move || {
+            calls += 1;
+            assert!(calls > 1, "not the first time");
+            ready(Ok::<(), String>(()))
+        });
+        let first = answer_of(&check, Duration::from_secs(1)).await;
+        assert_eq!(first, (false, Some("panicked".to_owned())));
+        assert_eq!(
+            answer_of(&check, Duration::from_secs(1)).await,
+            (true, None)
+        );
+    }
+}
