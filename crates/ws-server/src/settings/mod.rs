@@ -1,1 +1,54 @@
 //! What can be set, with its defaults.
+//!
+//! [`Settings`] and its sections are plain data, always available. With the feature `settings-load`,
+//! `Settings::load` reads them from, in rising order of precedence: the defaults, a file (TOML, YAML or
+//! JSON), environment variables (`WS_SERVER__QUEUE__MAX_SIZE=500`) and flags. It reports every problem
+//! at once, each with its key, where it was set and what would be right, and it can print what is in
+//! effect and where each value came from.
+//!
+//! This module never opens a socket, resolves a name or looks at the process environment by itself.
+//!
+//! ```
+//! use std::time::Duration;
+//! use ws_server::settings::Settings;
+//!
+//! let mut settings = Settings::default();
+//! settings.queue.max_size = 500;
+//! assert_eq!(settings.queue.max_wait, Duration::from_secs(30));
+//! ```
+
+mod choices;
+#[cfg(feature = "settings-load")]
+mod load;
+mod sections;
+
+pub use self::choices::{HandlerKind, HoldMode, LogFormat, RefuseWith, SlowReader};
+#[cfg(feature = "settings-load")]
+pub use self::load::{Entry, Loaded, Problem, Problems, Sources};
+pub use self::sections::{
+    GuardSettings, LimitSettings, LogSettings, QueueSettings, ServerSettings, ShutdownSettings,
+    StartupSettings, StepSettings,
+};
+
+use readiness_guard::Tier;
+
+/// Everything that can be set. `Default` gives a server that runs as it is: echo on `127.0.0.1:8080`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Where the process runs, which decides how long the guard waits. Default: none, it is detected.
+    pub environment: Option<Tier>,
+    /// Where to listen and what to serve.
+    pub server: ServerSettings,
+    /// What has to happen before connections are served.
+    pub startup: StartupSettings,
+    /// How readiness is waited for.
+    pub guard: GuardSettings,
+    /// How clients that come early are held.
+    pub queue: QueueSettings,
+    /// What one client, and all of them together, may use.
+    pub limits: LimitSettings,
+    /// How the server stops.
+    pub shutdown: ShutdownSettings,
+    /// What is logged, and in which form.
+    pub log: LogSettings,
+}

@@ -1,0 +1,7 @@
+//! Settings as operators meet them: files, environment variables, flags, and what is said about mistakes.
+#![cfg(feature = "settings-load")]
+
+mod effective;
+mod given;
+mod problems;
+mod reading;
