@@ -1,0 +1,96 @@
+//! `postgres://`: a session is granted and `SELECT 1` is answered.
+
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
+use url::Url;
+
+use super::address::decoded;
+use super::connect::Endpoint;
+use super::error::Seen;
+
+const CLOSED: &str = "the connection was closed";
+
+pub(super) struct Postgres {
+    endpoint: Endpoint,
+    config: Config,
+}
+
+impl Postgres {
+    pub(super) fn parse(url: &Url) -> Result<Self, String> {
+        if url.path().contains('@') {
+            return Err(
+                "`@` in the database's name: in a password `/` is written %2F, in a name `@` %40"
+                    .to_owned(),
+            );
+        }
+        let endpoint = Endpoint::of(url, Some(5432))?;
+        if endpoint.host.starts_with("%2F") || endpoint.host.starts_with("%2f") {
+            return Err(
+                "Unix sockets are not supported: write postgres://HOST:PORT/DATABASE".to_owned(),
+            );
+        }
+        let mut config = Config::new();
+        config
+            .application_name("ws-server-probe")
+            .ssl_mode(SslMode::Disable);
+        if !url.username().is_empty() {
+            config.user(decoded(url.username())?);
+        }
+        if let Some(password) = url.password() {
+            config.password(decoded(password)?);
+        }
+        if let Some(database) = url.path().strip_prefix('/').filter(|path| !path.is_empty()) {
+            config.dbname(decoded(database)?);
+        }
+        for (name, value) in url.query_pairs() {
+            match (&*name, &*value) {
+                ("sslmode", "disable" | "allow" | "prefer") => {}
+                ("sslmode", mode) => {
+                    return Err(format!(
+                        "sslmode={mode} is not supported, a probe speaks to PostgreSQL without TLS: \
+                         write sslmode=disable or sslmode=prefer"
+                    ));
+                }
+                ("application_name", value) => {
+                    config.application_name(value);
+                }
+                ("options", value) => {
+                    config.options(value);
+                }
+                (other, _) => {
+                    return Err(format!(
+                        "unknown parameter `{other}`: known are sslmode, application_name, options"
+                    ));
+                }
+            }
+        }
+        Ok(Self { endpoint, config })
+    }
+
+    pub(super) async fn check(&self) -> Result<(), Seen> {
+        let stream = self.endpoint.connect().await?;
+        let (client, mut connection) =
+            self.config.connect_raw(stream, NoTls).await.map_err(seen)?;
+        // Driven here and not in a task, so that dropping the attempt closes the connection.
+        let answered = tokio::select! {
+            biased;
+            answered = client.simple_query("SELECT 1") => answered.map(drop).map_err(seen),
+            ended = &mut connection => Err(ended.map_or_else(seen, |()| Seen::new(CLOSED))),
+        };
+        answered?;
+        // Says goodbye: the server logs every connection that breaks off.
+        drop(client);
+        let _ = connection.await;
+        Ok(())
+    }
+}
+
+fn seen(error: tokio_postgres::Error) -> Seen {
+    if let Some(said) = error.as_db_error() {
+        return Seen::new(format!("{} ({})", said.message(), said.code().code()));
+    }
+    match error.into_source() {
+        Some(source) => Seen::new(source.to_string()),
+        None => Seen::new(CLOSED),
+    }
+}
