@@ -1,1 +1,3 @@
 //! What the conformance tests share.
+
+pub mod servers;

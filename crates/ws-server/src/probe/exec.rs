@@ -1,5 +1,6 @@
 //! `exec:`: a command ends with status 0.
 
+use std::io::ErrorKind;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -40,7 +41,10 @@ impl Exec {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| Seen::new(format!("cannot run it: {}", Seen::from(error).words())))?;
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => Seen::new("there is no such program"),
+                _ => Seen::new(format!("cannot run it: {error}")),
+            })?;
         let mut tail = Vec::new();
         let mut stderr = child.stderr.take();
         // Read while waiting: a command that fills the pipe would never end.

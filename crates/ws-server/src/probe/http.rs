@@ -1,5 +1,7 @@
 //! `http://` and `https://`: a `GET` is answered with 2xx.
 
+use std::error::Error as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -61,9 +63,10 @@ impl Resource {
     }
 
     pub(super) async fn check(&self) -> Result<(), Seen> {
-        let failed = |error: hyper::Error| Seen::new(format!("no HTTP answer: {error}"));
         let stream = TokioIo::new(self.open().await?);
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(failed)?;
+        let (mut sender, connection) = http1::handshake(stream)
+            .await
+            .map_err(|error| failed(&error))?;
         let mut request = Request::get(self.path.as_str())
             .header(HOST, &self.host)
             .header(USER_AGENT, "ws-server-probe")
@@ -81,10 +84,20 @@ impl Resource {
         let answer = tokio::select! {
             biased;
             answer = &mut exchange => answer,
-            // The connection's end decides the exchange, so this does not wait.
-            _ = &mut connection => exchange.await,
+            // It ends with or after the answer; without one, it knows better why.
+            ended = &mut connection => match (exchange.await, ended) {
+                (Err(_), Err(why)) => Err(why),
+                (answer, _) => answer,
+            },
         };
-        judge(answer.map_err(failed)?.status())
+        judge(answer.map_err(|error| failed(&error))?.status())
+    }
+}
+
+fn failed(error: &hyper::Error) -> Seen {
+    match error.source() {
+        Some(cause) => Seen::new(format!("no HTTP answer: {error}: {cause}")),
+        None => Seen::new(format!("no HTTP answer: {error}")),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `postgres://`: a session is granted and `SELECT 1` is answered.
 
+use std::error::Error as _;
+
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use url::Url;
@@ -7,8 +9,6 @@ use url::Url;
 use super::address::decoded;
 use super::connect::Endpoint;
 use super::error::Seen;
-
-const CLOSED: &str = "the connection was closed";
 
 pub(super) struct Postgres {
     endpoint: Endpoint,
@@ -69,13 +69,16 @@ impl Postgres {
 
     pub(super) async fn check(&self) -> Result<(), Seen> {
         let stream = self.endpoint.connect().await?;
-        let (client, mut connection) =
-            self.config.connect_raw(stream, NoTls).await.map_err(seen)?;
+        let (client, mut connection) = self
+            .config
+            .connect_raw(stream, NoTls)
+            .await
+            .map_err(|error| seen(&error))?;
         // Driven here and not in a task, so that dropping the attempt closes the connection.
         let answered = tokio::select! {
             biased;
-            answered = client.simple_query("SELECT 1") => answered.map(drop).map_err(seen),
-            ended = &mut connection => Err(ended.map_or_else(seen, |()| Seen::new(CLOSED))),
+            answered = client.simple_query("SELECT 1") => answered.map(drop).map_err(|error| seen(&error)),
+            ended = &mut connection => Err(ended.map_or_else(|error| seen(&error), |()| Seen::new("the connection was closed"))),
         };
         answered?;
         // Says goodbye: the server logs every connection that breaks off.
@@ -85,12 +88,12 @@ impl Postgres {
     }
 }
 
-fn seen(error: tokio_postgres::Error) -> Seen {
+fn seen(error: &tokio_postgres::Error) -> Seen {
     if let Some(said) = error.as_db_error() {
         return Seen::new(format!("{} ({})", said.message(), said.code().code()));
     }
-    match error.into_source() {
-        Some(source) => Seen::new(source.to_string()),
-        None => Seen::new(CLOSED),
+    match error.source() {
+        Some(cause) => Seen::new(format!("{error}: {cause}")),
+        None => Seen::new(error.to_string()),
     }
 }

@@ -1,7 +1,9 @@
 //! `redis://`: `PING` is answered with `PONG`.
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, IntoConnectionInfo as _, RedisConnectionInfo, RedisError};
+use ::redis::{
+    AsyncConnectionConfig, ErrorKind, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
+};
 use url::Url;
 
 use super::address::refuse_query;
@@ -44,14 +46,18 @@ impl Redis {
         let (mut connection, driver) =
             MultiplexedConnection::new_with_config(&self.session, stream, config)
                 .await
-                .map_err(seen)?;
+                .map_err(|error| seen(&error))?;
         let ping = ::redis::cmd("PING");
+        let ping = ping.query_async::<String>(&mut connection);
         // Driven here and not in a task, so that dropping the attempt closes the connection.
-        let answer: String = tokio::select! {
+        tokio::pin!(ping);
+        let answer = tokio::select! {
             biased;
-            answer = ping.query_async(&mut connection) => answer.map_err(seen)?,
-            () = driver => return Err(Seen::new("the connection was closed")),
+            answer = &mut ping => answer,
+            // The driver's end decides the ping, so this does not wait.
+            () = driver => ping.await,
         };
+        let answer = answer.map_err(|error| seen(&error))?;
         match answer.as_str() {
             "PONG" => Ok(()),
             other => Err(Seen::new(format!("answered PING with `{other}`"))),
@@ -59,9 +65,12 @@ impl Redis {
     }
 }
 
-fn seen(error: RedisError) -> Seen {
+fn seen(error: &RedisError) -> Seen {
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        return Seen::new("password authentication failed");
+    }
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => Seen::new(format!("{code} {detail}")),
-        _ => Seen::new(error.to_string()),
+        _ => Seen::new(format!("no Redis answer: {error}")),
     }
 }
