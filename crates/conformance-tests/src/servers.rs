@@ -1,8 +1,10 @@
-//! Real servers as child processes: PostgreSQL, Redis, NATS, and anything else that says when it is ready.
+//! Real servers as child processes: PostgreSQL, Redis, NATS, and anything else that says when it is
+//! ready.
 //!
-//! Each listens on 127.0.0.1 on a [`Port`] of its own, keeps its files in a temporary directory, and is gone, port and
-//! all, when it is dropped. `start` returns once the server has said that it takes connections. Where the server is not
-//! installed there is none to start, and the test says so and ends:
+//! Each listens on 127.0.0.1 on a [`Port`] of its own, keeps its files in a temporary directory,
+//! and is gone, port and all, when it is dropped. `start` returns once the server has said that it
+//! takes connections. Where the server is not installed there is none to start, and the test says
+//! so and ends:
 //!
 //! ```no_run
 //! use conformance_tests::servers::Redis;
@@ -13,7 +15,8 @@
 //! # }
 //! ```
 //!
-//! All of them know one user, [`USER`] with [`PASSWORD`]; Redis and NATS also let in those who name none.
+//! All of them know one user, [`USER`] with [`PASSWORD`]; Redis and NATS also let in those who name
+//! none.
 //!
 //! # Panics
 //!
@@ -42,11 +45,13 @@ pub const USER: &str = "app";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "secret";
 
-/// A free port of 127.0.0.1 that stays ours: connections to it are refused until a server listens there, and nobody else
-/// is given it meanwhile, neither a listener on port 0 nor an outgoing connection.
+/// A free port of 127.0.0.1 that stays ours: connections to it are refused until a server listens
+/// there, and nobody else is given it meanwhile, neither a listener on port 0 nor an outgoing
+/// connection.
 ///
-/// It is a socket bound with `SO_REUSEADDR` that never listens; a server that sets the same option, as all here do, can
-/// bind beside it. So a server can come late to a known port, or come back to it.
+/// It is a socket bound with `SO_REUSEADDR` that never listens; a server that sets the same option,
+/// as all here do, can bind beside it. So a server can come late to a known port, or come back to
+/// it.
 #[derive(Debug)]
 pub struct Port(TcpSocket);
 
@@ -83,9 +88,10 @@ impl Port {
     }
 }
 
-/// Where `program` is installed. `None` means that the calling test is to end: it is not installed, and that was said as
-/// `SKIPPED: <test>: <package> is not installed`, on stderr past the test harness's capture, and as a line at the end of
-/// the file that `CONFORMANCE_SKIPS` names, where it names one.
+/// Where `program` is installed. `None` means that the calling test is to end: it is not installed,
+/// and that was said as `SKIPPED: <test>: <package> is not installed`, on stderr past the test
+/// harness's capture, and as a line at the end of the file that `CONFORMANCE_SKIPS` names, where it
+/// names one.
 ///
 /// # Panics
 ///

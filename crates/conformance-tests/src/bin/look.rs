@@ -1,5 +1,5 @@
-//! Looks once at the address in its argument, and says what it saw: for what a process reads only once, as the roots
-//! that `SSL_CERT_FILE` names.
+//! Looks once at the address in its argument, and says what it saw: for what a process reads only
+//! once, as the roots that `SSL_CERT_FILE` names.
 
 use ws_server::probe::Probe;
 

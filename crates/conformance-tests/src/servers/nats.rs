@@ -19,9 +19,10 @@ impl Nats {
         let mut command = Command::new(require("nats-server")?);
         let directory = tempfile::tempdir().expect("a directory");
         let settings = directory.path().join("nats.conf");
+        let named = format!("{{user: {USER}, password: {PASSWORD}}}");
         let text = format!(
             "listen: \"{}\"\n\
-             authorization {{ users: [{{user: {USER}, password: {PASSWORD}}}, {{user: anybody, password: none}}] }}\n\
+             authorization {{ users: [{named}, {{user: anybody, password: none}}] }}\n\
              no_auth_user: anybody\n",
             port.address()
         );

@@ -8,12 +8,12 @@ use tempfile::TempDir;
 
 use super::{PASSWORD, Port, Process, USER, must_succeed, require};
 
-/// What restores a write-ahead log that is not there, in the cluster's directory: it waits at a named pipe until it is
-/// told to go on.
+/// What restores a write-ahead log that is not there, in the cluster's directory: it waits at a
+/// named pipe until it is told to go on.
 const RESTORE: &str = "test -e go || cat gate; exit 1";
 
-/// A PostgreSQL server with a new cluster: the database `postgres`, and the superuser [`USER`], who needs the
-/// [`PASSWORD`].
+/// A PostgreSQL server with a new cluster: the database `postgres`, and the superuser [`USER`], who
+/// needs the [`PASSWORD`].
 ///
 /// It refuses to run as root, so as root it runs as the system's user `postgres`.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ impl Postgres {
         ))
     }
 
-    /// Lets a server started by [`start_recovering_on`](Self::start_recovering_on) become ready, which it then does in
-    /// its own time.
+    /// Lets a server started by [`start_recovering_on`](Self::start_recovering_on) become ready,
+    /// which it then does in its own time.
     ///
     /// # Panics
     ///

@@ -26,10 +26,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// Runs `command`, and returns once it has written a line containing `ready` to stdout or stderr. `stop` is the
-    /// signal that ends it at once. `directory` is removed when it has ended.
+    /// Runs `command`, and returns once it has written a line containing `ready` to stdout or
+    /// stderr. `stop` is the signal that ends it at once. `directory` is removed when it has ended.
     ///
-    /// Its output is read on a thread of its own, since waiting for a child must not let paused time run.
+    /// Its output is read on a thread of its own, since waiting for a child must not let paused
+    /// time run.
     ///
     /// # Panics
     ///
@@ -88,7 +89,8 @@ fn spawn(mut command: Command) -> (Child, PipeReader) {
         .stderr(end)
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    // The command goes, and with it our copies of the pipe's end, so that the output ends when the child does.
+    // The command goes, and with it our copies of the pipe's end, so that the output ends when the
+    // child does.
     (child, output)
 }
 

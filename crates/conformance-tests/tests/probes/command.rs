@@ -7,18 +7,18 @@ use conformance_tests::servers::must_succeed;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{is_not_ready, is_ready, probe};
+use super::{happens, is_not_ready, is_ready, probe};
 
 /// A named pipe: who opens one end waits for the other.
 fn pipe() -> (TempDir, PathBuf) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("a directory");
     let pipe = directory.path().join("pipe");
     must_succeed(Command::new("mkfifo").arg(&pipe));
     (directory, pipe)
 }
 
 async fn open(options: &mut tokio::fs::OpenOptions, path: &Path) -> tokio::fs::File {
-    options.open(path).await.unwrap()
+    options.open(path).await.expect("the pipe")
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn g8_dropping_an_attempt_kills_its_command() {
         lines = running => lines,
     };
     // The command's end of the pipe closes when the command has ended.
-    assert_eq!(lines.next_line().await.unwrap(), None);
+    assert_eq!(happens(lines.next_line()).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ mod command;
 mod services;
 mod web;
 
+use std::time::Duration;
+
 use conformance_tests::servers::PASSWORD;
 use ws_server::probe::Probe;
 
@@ -28,4 +30,11 @@ async fn seen(probe: &Probe) -> String {
         .strip_prefix(&format!("{probe}: "))
         .expect("the address comes first");
     seen.to_owned()
+}
+
+/// What takes this long never happens: the test fails rather than hangs.
+async fn happens<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what)
+        .await
+        .expect("it happens")
 }

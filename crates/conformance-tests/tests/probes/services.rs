@@ -1,12 +1,10 @@
 //! `postgres://`, `redis://` and `nats://`, against the real servers.
 
-use std::time::Duration;
-
 use conformance_tests::servers::{Nats, Port, Postgres, Redis};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::{is_not_ready, is_ready, probe, seen};
+use super::{happens, is_not_ready, is_ready, probe, seen};
 
 #[tokio::test]
 async fn g8_postgres_is_ready_once_it_answers_a_query() {
@@ -41,9 +39,7 @@ async fn g8_postgres_that_is_starting_up_is_not_ready() {
             assert!(error.to_string().contains("57P03"), "{error}");
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), polled)
-        .await
-        .expect("it becomes ready");
+    happens(polled).await;
 }
 
 #[tokio::test]

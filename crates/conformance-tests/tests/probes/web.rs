@@ -9,16 +9,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_async;
 
-use super::{is_not_ready, is_ready, probe, seen};
+use super::{happens, is_not_ready, is_ready, probe, seen};
 
 /// Answers every request with `answer`; gives the address.
 async fn answering(answer: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let (listener, address) = silent().await;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             head(&mut stream).await;
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream
+                .write_all(answer.as_bytes())
+                .await
+                .expect("the client reads");
         }
     });
     address
@@ -26,15 +28,15 @@ async fn answering(answer: &'static str) -> String {
 
 /// Accepts connections and never says a word.
 async fn silent() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("its address").to_string();
     (listener, address)
 }
 
 async fn head(stream: &mut TcpStream) -> String {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
-        head.push(char::from(stream.read_u8().await.unwrap()));
+        head.push(char::from(stream.read_u8().await.expect("a whole head")));
     }
     head.to_lowercase()
 }
@@ -181,14 +183,16 @@ async fn g8_dropping_an_attempt_closes_its_connection() {
             seen = check => panic!("{scheme}: {seen:?}"),
             accepted = listener.accept() => accepted.unwrap().0,
         };
-        stream.read_to_end(&mut Vec::new()).await.expect(scheme);
+        happens(stream.read_to_end(&mut Vec::new()))
+            .await
+            .expect(scheme);
     }
 }
 
 /// A TLS server that answers `GET` with 200, and its own certificate, which nobody else has signed.
 async fn self_signed() -> Option<(Process, std::path::PathBuf)> {
     let openssl = require("openssl")?;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("a directory");
     let (certificate, key) = (
         directory.path().join("certificate.pem"),
         directory.path().join("key.pem"),
@@ -249,7 +253,7 @@ async fn g8_https_is_ready_with_a_trusted_certificate_for_the_host() {
         (format!("https://127.0.0.1:{port}/"), "ready"),
         (
             format!("wss://127.0.0.1:{port}/"),
-            "answered 200 ok, not 101",
+            "no WebSocket: WebSocket protocol error: HTTP version must be 1.1",
         ),
         (
             format!("https://localhost:{port}/"),

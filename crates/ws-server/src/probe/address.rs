@@ -109,8 +109,8 @@ fn shown(mut url: Url) -> String {
     url.into()
 }
 
-/// An address that cannot be read, without what may be a secret: all up to the last `@`, and the query. Where a password
-/// is not escaped nothing says where it begins.
+/// An address that cannot be read, without what may be a secret: all up to the last `@`, and the
+/// query. Where a password is not escaped nothing says where it begins.
 fn without_secrets(text: &str) -> String {
     if text.starts_with("exec:") {
         return "exec:…".to_owned();

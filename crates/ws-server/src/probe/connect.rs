@@ -9,8 +9,8 @@ use url::Url;
 
 use super::error::Seen;
 
-/// How long one address of a name may take to accept; then the next one has its turn. Within a data centre it takes
-/// milliseconds, across the world a third of a second.
+/// How long one address of a name may take to accept; then the next one has its turn. Within a data
+/// centre it takes milliseconds, across the world a third of a second.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// A host and a port, not resolved.
@@ -77,8 +77,9 @@ async fn connect_to(address: SocketAddr) -> Result<TcpStream, Seen> {
     Ok(stream)
 }
 
-/// A connection to a free loopback port may get that very port as its own end: TCP's simultaneous open then connects
-/// the socket to itself, and whatever is sent comes back. It says nothing about a service (G8).
+/// A connection to a free loopback port may get that very port as its own end: TCP's simultaneous
+/// open then connects the socket to itself, and whatever is sent comes back. It says nothing about
+/// a service (G8).
 fn is_own_echo(stream: &TcpStream) -> io::Result<bool> {
     Ok(stream.local_addr()? == stream.peer_addr()?)
 }

@@ -57,8 +57,8 @@ impl fmt::Display for ProbeError {
 impl std::error::Error for ProbeError {}
 
 impl Seen {
-    /// Words that may come from the service: kept to one printable line of bounded length, since they end up in logs and
-    /// on a terminal.
+    /// Words that may come from the service: kept to one printable line of bounded length, since
+    /// they end up in logs and on a terminal.
     pub(super) fn new(words: impl AsRef<str>) -> Self {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
         let line: String = words
@@ -89,8 +89,8 @@ impl Seen {
 
 impl From<io::Error> for Seen {
     fn from(error: io::Error) -> Self {
-        // The kind of what the system says reads "connection refused", without the number; a layer above TCP has words
-        // of its own.
+        // The kind of what the system says reads "connection refused", without the number; a layer
+        // above TCP has words of its own.
         match error.raw_os_error() {
             Some(_) if error.kind().to_string() != io::ErrorKind::Other.to_string() => {
                 Self::new(error.kind().to_string())

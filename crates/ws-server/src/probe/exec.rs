@@ -12,7 +12,8 @@ use super::error::Seen;
 /// How much of the end of stderr is kept: its last line is what the error quotes.
 const TAIL: usize = 4 << 10;
 
-/// How long stderr is read on once the command has failed: a child of its own may hold the pipe open for ever.
+/// How long stderr is read on once the command has failed: a child of its own may hold the pipe
+/// open for ever.
 const LINGER: Duration = Duration::from_millis(100);
 
 pub(super) struct Exec {
@@ -78,7 +79,8 @@ async fn read_tail(from: &mut Option<impl AsyncRead + Unpin>, tail: &mut Vec<u8>
 
 const LONE_BACKSLASH: &str = "a \\ with nothing after it";
 
-/// The words of a command line, quoted as for a shell. What only a shell could do is an error, not a surprise.
+/// The words of a command line, quoted as for a shell. What only a shell could do is an error, not
+/// a surprise.
 fn split(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -121,7 +123,7 @@ fn split(line: &str) -> Result<Vec<String>, String> {
 }
 
 fn needs_shell(c: char) -> String {
-    format!("`{c}` is for a shell, and none reads this: quote it with '…', or write exec:sh -c '…'")
+    format!("`{c}` is for a shell, and none reads this: quote it, or write exec:sh -c '…'")
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! Looks at other services: is it there, and does it answer?
 //!
-//! A [`Probe`] is an address that knows how to look. One [`check`](Probe::check) is one attempt: it polls nothing and
-//! repeats nothing, so a startup step or a monitor decides how often (P5, G9). Every attempt starts from nothing: it
-//! resolves the name again, connects again, and closes again.
+//! A [`Probe`] is an address that knows how to look. One [`check`](Probe::check) is one attempt: it
+//! polls nothing and repeats nothing, so a startup step or a monitor decides how often (P5, G9).
+//! Every attempt starts from nothing: it resolves the name again, connects again, and closes again.
 //!
 //! | address | ready means |
 //! | --- | --- |
 //! | `tcp://HOST:PORT` | it accepts a connection, and that connection does not end in ourselves |
-//! | `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`, `https://…` | `GET` is answered with a 2xx status; a redirect is not followed and not ready |
-//! | `ws://[USER:PASSWORD@]HOST[:PORT][/PATH]`, `wss://…` | the WebSocket handshake is answered with 101 and the right accept key |
+//! | `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`, `https://…` | `GET` is answered with 2xx; redirects are not followed |
+//! | `ws://[USER:PASSWORD@]HOST[:PORT][/PATH]`, `wss://…` | the handshake is answered with 101 and the right accept key |
 //! | `postgres://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]` | `SELECT 1` is answered |
 //! | `redis://[USER:PASSWORD@]HOST[:PORT][/DB]` | `PING` is answered with `PONG`, after `AUTH` and `SELECT` where given |
-//! | `nats://[USER:PASSWORD@]HOST[:PORT]` or `nats://TOKEN@…` | `INFO` comes, and `CONNECT`, `PING` is answered with `PONG` |
+//! | `nats://[USER:PASSWORD@]HOST[:PORT]` or `nats://TOKEN@…` | `PING` is answered with `PONG`, after `INFO` and `CONNECT` |
 //! | `exec:COMMAND ARG…` | the command ends with status 0; no shell reads it |
 //!
-//! `https` and `wss` certificates are verified against the system's roots. There is no TLS to PostgreSQL, Redis or NATS:
-//! addresses that ask for it are rejected when they are parsed, never silently weakened.
+//! `https` and `wss` certificates are verified against the system's roots. There is no TLS to
+//! PostgreSQL, Redis or NATS: addresses that ask for it are rejected when they are parsed, never
+//! silently weakened.
 //!
 //! A probe never says ready without an answer from the service itself (G8).
 //!
@@ -56,8 +57,9 @@ pub use self::error::ProbeError;
 
 use self::error::Seen;
 
-/// How long an attempt over the network may take: a lost SYN comes again after 1 s, and a TLS or SCRAM handshake across
-/// the world stays below 2 s. What has not answered by then is asked again rather than waited for.
+/// How long an attempt over the network may take: a lost SYN comes again after 1 s, and a TLS or
+/// SCRAM handshake across the world stays below 2 s. What has not answered by then is asked again
+/// rather than waited for.
 const NETWORK_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a command may take: an interpreter on a busy core needs seconds to start.
@@ -65,8 +67,8 @@ const EXEC_LIMIT: Duration = Duration::from_secs(10);
 
 /// An address, parsed, and how to look at what is there. Cheap to clone.
 ///
-/// [`Display`](fmt::Display) and [`Debug`] show the address without its secrets: a password, a NATS token and a query
-/// are `***`, and of a command only the program is shown.
+/// [`Display`](fmt::Display) and [`Debug`] show the address without its secrets: a password, a NATS
+/// token and a query are `***`, and of a command only the program is shown.
 #[derive(Clone)]
 pub struct Probe(Arc<Address>);
 
@@ -92,8 +94,8 @@ impl Probe {
     ///
     /// # Errors
     ///
-    /// The service is not ready; the error says what was seen instead. What takes longer than the [`limit`](Self::limit)
-    /// is not ready either.
+    /// The service is not ready; the error says what was seen instead. What takes longer than the
+    /// [`limit`](Self::limit) is not ready either.
     ///
     /// # Panics
     ///
@@ -101,8 +103,8 @@ impl Probe {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the connection, or kills the command. A name lookup under way ends on its own in
-    /// tokio's blocking pool.
+    /// Dropping the future closes the connection, or kills the command. A name lookup under way
+    /// ends on its own in tokio's blocking pool.
     pub fn check(&self) -> impl Future<Output = Result<(), ProbeError>> + Send + use<> {
         let probe = self.clone();
         async move {
@@ -116,9 +118,10 @@ impl Probe {
 
     /// The most one attempt takes: 3 s, and 10 s for `exec:`.
     ///
-    /// Over the network a lost first packet is sent again after 1 s, and that attempt should still succeed; a command may
-    /// be an interpreter, which needs seconds to start on a busy core. One address that does not even accept a
-    /// connection is given up after 1 s, so that the next one of the same name has its turn.
+    /// Over the network a lost first packet is sent again after 1 s, and that attempt should still
+    /// succeed; a command may be an interpreter, which needs seconds to start on a busy core. One
+    /// address that does not even accept a connection is given up after 1 s, so that the next one
+    /// of the same name has its turn.
     #[must_use]
     pub fn limit(&self) -> Duration {
         match self.0.target {

@@ -11,7 +11,8 @@ use super::address::{decoded, refuse_path, refuse_query};
 use super::connect::Endpoint;
 use super::error::Seen;
 
-/// The longest line read. `INFO` lists every server of a cluster; the protocol's own limit for a line is 4 KiB.
+/// The longest line read. `INFO` lists every server of a cluster; the protocol's own limit for a
+/// line is 4 KiB.
 const MAX_LINE: u64 = 64 << 10;
 
 pub(super) struct Nats {

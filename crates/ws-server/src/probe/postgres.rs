@@ -75,12 +75,15 @@ impl Postgres {
             .await
             .map_err(|error| seen(&error))?;
         // Driven here and not in a task, so that dropping the attempt closes the connection.
-        let answered = tokio::select! {
+        let answer = tokio::select! {
             biased;
-            answered = client.simple_query("SELECT 1") => answered.map(drop).map_err(|error| seen(&error)),
-            ended = &mut connection => Err(ended.map_or_else(|error| seen(&error), |()| Seen::new("the connection was closed"))),
+            answer = client.simple_query("SELECT 1") => answer.map(drop),
+            ended = &mut connection => match ended {
+                Ok(()) => return Err(Seen::new("the connection was closed")),
+                Err(error) => Err(error),
+            },
         };
-        answered?;
+        answer.map_err(|error| seen(&error))?;
         // Says goodbye: the server logs every connection that breaks off.
         drop(client);
         let _ = connection.await;

@@ -34,7 +34,8 @@ impl Redis {
             .as_str()
             .into_connection_info()
             .map_err(|error| error.to_string())?;
-        // Naming the library is for sessions that somebody may want to look at: a probe's is over at once.
+        // Naming the library is for sessions that somebody may want to look at: a probe's is over
+        // at once.
         let session = info.redis_settings().clone().set_skip_set_lib_name();
         Ok(Self { endpoint, session })
     }

@@ -12,8 +12,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::error::Seen;
 
-/// Reading the roots is some 300 KB of disk and 150 certificates to parse: once for each process, not at each attempt.
-/// A failure is not kept.
+/// Reading the roots is some 300 KB of disk and 150 certificates to parse: once for each process,
+/// not at each attempt. A failure is not kept.
 static CONNECTOR: OnceCell<TlsConnector> = OnceCell::const_new();
 
 /// Shakes hands over `stream`, verifying that the certificate is for `host`.
@@ -32,7 +32,8 @@ async fn connector() -> Result<TlsConnector, Seen> {
         .await
         .map_err(|error| Seen::new(format!("TLS: cannot read the system's roots: {error}")))?;
     let mut roots = RootCertStore::empty();
-    // Systems carry odd certificates: what cannot be used is left out, and nothing is trusted for it.
+    // Systems carry odd certificates: what cannot be used is left out, and nothing is trusted for
+    // it.
     let (usable, _) = roots.add_parsable_certificates(found.certs);
     if usable == 0 {
         let why = found

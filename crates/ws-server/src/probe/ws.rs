@@ -13,8 +13,8 @@ use url::Url;
 use super::error::Seen;
 use super::http::Resource;
 
-/// How long the other side may take over its half of the close. It has shown that it is ready: this is politeness, so
-/// that it need not log a connection that broke off.
+/// How long the other side may take over its half of the close. It has shown that it is ready: this
+/// is politeness, so that it need not log a connection that broke off.
 const CLOSE_LIMIT: Duration = Duration::from_millis(250);
 
 pub(super) struct WebSocket(Resource);
