@@ -1,0 +1,147 @@
+//! What the checks need to know of a Markdown page: headings, code in the line, links, prose.
+
+use std::collections::BTreeMap;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+/// A part of a page, in the order of the page. Code blocks are no part: what they show is an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A heading: its level, its text, and the code that is part of the text.
+    Heading {
+        level: u8,
+        text: String,
+        code: Vec<String>,
+    },
+    /// Code in the line, without its backticks.
+    Code(String),
+    /// Where a link or an image points to; `src`, `srcset` and `href` of HTML count as well.
+    Link(String),
+    /// Words.
+    Prose(String),
+}
+
+/// Takes a page apart.
+pub(crate) fn parts(page: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut heading: Option<(u8, String, Vec<String>)> = None;
+    let mut in_code_block = false;
+    for event in Parser::new_ext(page, Options::ENABLE_TABLES) {
+        match (event, &mut heading) {
+            (Event::Start(Tag::Heading { level, .. }), _) => {
+                heading = Some((level as u8, String::new(), Vec::new()));
+            }
+            (Event::End(TagEnd::Heading(_)), _) => {
+                let whole = heading.take();
+                parts.extend(whole.map(|(level, text, code)| Part::Heading { level, text, code }));
+            }
+            (Event::Text(words), Some((_, text, _))) => text.push_str(&words),
+            (Event::Code(words), Some((_, text, code))) => {
+                text.push_str(&words);
+                code.push(words.into_string());
+            }
+            (Event::Start(Tag::CodeBlock(_)), _) => in_code_block = true,
+            (Event::End(TagEnd::CodeBlock), _) => in_code_block = false,
+            (Event::Text(words), None) if !in_code_block => {
+                parts.push(Part::Prose(words.into_string()))
+            }
+            (Event::Code(words), None) => parts.push(Part::Code(words.into_string())),
+            (Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }), _) => {
+                parts.push(Part::Link(dest_url.into_string()));
+            }
+            (Event::Html(html) | Event::InlineHtml(html), _) => parts.extend(html_links(&html)),
+            _ => {}
+        }
+    }
+    parts
+}
+
+/// The anchors of a page's headings, as GitHub makes them: lower case, punctuation dropped, a dash for
+/// each space, and `-1`, `-2` … behind those that come again.
+pub(crate) fn anchors(page: &str) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let headings = parts(page).into_iter().filter_map(|part| match part {
+        Part::Heading { text, .. } => Some(text),
+        Part::Code(_) | Part::Link(_) | Part::Prose(_) => None,
+    });
+    headings
+        .map(|text| {
+            let kept = text
+                .chars()
+                .filter(|one| one.is_alphanumeric() || matches!(one, ' ' | '-' | '_'));
+            let anchor: String = kept
+                .flat_map(char::to_lowercase)
+                .map(|one| if one == ' ' { '-' } else { one })
+                .collect();
+            let times = seen.entry(anchor.clone()).or_default();
+            *times += 1;
+            if *times == 1 {
+                anchor
+            } else {
+                format!("{anchor}-{}", *times - 1)
+            }
+        })
+        .collect()
+}
+
+fn html_links(html: &str) -> Vec<Part> {
+    let mut links = Vec::new();
+    for attribute in [" src=\"", " srcset=\"", " href=\""] {
+        for rest in html.split(attribute).skip(1) {
+            if let Some((link, _)) = rest.split_once('"') {
+                links.push(Part::Link(link.to_owned()));
+            }
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_taken_apart() {
+        let page = "## The `gate`\n\nSee [it](docs/gate.md).\n\n```text\n[no](link.md) `nor code`\n```\n\n| `a.rs` |\n| --- |\n";
+        assert_eq!(
+            parts(page),
+            [
+                Part::Heading {
+                    level: 2,
+                    text: "The gate".into(),
+                    code: vec!["gate".into()]
+                },
+                Part::Prose("See ".into()),
+                Part::Link("docs/gate.md".into()),
+                Part::Prose("it".into()),
+                Part::Prose(".".into()),
+                Part::Code("a.rs".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn links_of_html_and_of_references_count() {
+        let page = "<picture>\n<img alt=\"\" src=\"docs/gate.svg\">\n</picture>\n\n[one][two]\n\n[two]: three.md\n";
+        let links: Vec<_> = parts(page)
+            .into_iter()
+            .filter(|part| matches!(part, Part::Link(_)))
+            .collect();
+        assert_eq!(
+            links,
+            [
+                Part::Link("docs/gate.svg".into()),
+                Part::Link("three.md".into())
+            ]
+        );
+    }
+
+    #[test]
+    fn anchors_are_those_of_github() {
+        let page = "# Startup phases: `startup-phases`\n\n### P1 Order\n\n### P1 Order\n";
+        assert_eq!(
+            anchors(page),
+            ["startup-phases-startup-phases", "p1-order", "p1-order-1"]
+        );
+    }
+}
