@@ -9,12 +9,14 @@
 //!   of the crate, by its path in the crate or by the end of that path, as long as it fits one only:
 //!   `src/lib.rs`, `lib.rs`, `probe/redis.rs`, `probe/`. A module's directory stands for its `mod.rs`.
 //! * Every file under a crate's `src` is named in its section, and everything named is there.
+//! * Elsewhere, code in backticks that ends in `.rs` is the end of some file's path.
 //! * Code in backticks that begins with `crates/`, `xtask/` or `docs/` is a path from the root, in any
 //!   section, and is there.
 //! * A word such as `P3` is a contract's number, and the contract exists.
 //!
 //! Code blocks are not read. The command also looks at the links of all pages: see [`links`].
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -124,43 +126,50 @@ fn problems(
     exists: impl Fn(&Path) -> bool,
 ) -> Vec<String> {
     let mut problems = Vec::new();
+    let mut in_sections = Vec::new();
     for one in crates {
         let directory = one.directory.display();
-        match sections(page, &one.directory)[..] {
-            [] => problems.push(format!("{PAGE} has no section for `{directory}`")),
+        let sections = sections(page, &one.directory);
+        match &sections[..] {
+            [] => problems.push(format!("has no section for `{directory}`")),
             [section] => {
-                problems.extend(
-                    in_section(section, one)
-                        .into_iter()
-                        .map(|what| format!("{PAGE}: `{directory}` {what}")),
-                );
+                let section = in_section(&page[section.clone()], one).into_iter();
+                problems.extend(section.map(|problem| format!("`{directory}` {problem}")));
             }
-            _ => problems.push(format!(
-                "{PAGE} has more than one section for `{directory}`"
-            )),
+            _ => problems.push(format!("has more than one section for `{directory}`")),
         }
+        in_sections.extend(sections);
     }
-    for part in page {
-        match part {
-            Part::Code(code) if is_root_path(code) => {
-                if !exists(Path::new(code)) {
-                    problems.push(format!("{PAGE} names `{code}`, which is not there"));
-                }
+    for (at, part) in page.iter().enumerate() {
+        if let Part::Code(name) = part {
+            let there = if is_root_path(name) {
+                exists(Path::new(name))
+            } else if name.ends_with(".rs")
+                && !in_sections.iter().any(|section| section.contains(&at))
+            {
+                crates
+                    .iter()
+                    .flat_map(|one| &one.files)
+                    .any(|file| file.ends_with(name))
+            } else {
+                true
+            };
+            if !there {
+                problems.push(format!("names `{name}`, which is not there"));
             }
-            Part::Prose(words) | Part::Code(words) | Part::Heading { text: words, .. } => {
-                for number in words
-                    .split(|one: char| !one.is_alphanumeric())
-                    .filter_map(upper_case_number)
-                {
-                    if !contracts.contains(&number) {
-                        problems.push(format!("{PAGE} names {number}, which is no contract"));
-                    }
-                }
-            }
-            Part::Link(_) => {}
+        }
+        if let Part::Prose(words) | Part::Code(words) | Part::Heading { text: words, .. } = part {
+            let words = words.split(|one: char| !one.is_alphanumeric());
+            let unknown = words
+                .filter_map(upper_case_number)
+                .filter(|number| !contracts.contains(number));
+            problems.extend(unknown.map(|number| format!("names {number}, which is no contract")));
         }
     }
     problems
+        .into_iter()
+        .map(|problem| format!("{PAGE}: {problem}"))
+        .collect()
 }
 
 /// What is wrong in a crate's own section.
@@ -185,17 +194,16 @@ fn in_section(section: &[Part], one: &Crate) -> Vec<String> {
 }
 
 /// The sections whose heading has the directory as code: from the heading to the next one of its rank.
-fn sections<'a>(page: &'a [Part], directory: &Path) -> Vec<&'a [Part]> {
+fn sections(page: &[Part], directory: &Path) -> Vec<Range<usize>> {
     let mut sections = Vec::new();
     for (at, part) in page.iter().enumerate() {
         if let Part::Heading { level, code, .. } = part
             && code.iter().any(|code| Path::new(code) == directory)
         {
-            let rest = &page[at + 1..];
-            let end = rest.iter().position(
-                |part| matches!(part, Part::Heading { level: next, .. } if next <= level),
-            );
-            sections.push(&rest[..end.unwrap_or(rest.len())]);
+            let ends =
+                |part: &Part| matches!(part, Part::Heading { level: next, .. } if next <= level);
+            let length = page[at + 1..].iter().position(ends);
+            sections.push(at..length.map_or(page.len(), |length| at + 1 + length));
         }
     }
     sections
@@ -221,7 +229,7 @@ mod tests {
 
     const PAGE: &str = "# Architecture\n\nHolds P1 and Q2. The contracts: `docs/CONTRACTS.md`.\n\n\
         ## Code map\n\n### `crates/gate`: the gate\n\n`lib.rs` shows `probe/`, of which `src/probe/tcp.rs` is one.\n\n\
-        #### Tests\n\n`tests/gate.rs`.\n\n### Others\n\n`other.rs`\n";
+        #### Tests\n\n`tests/gate.rs`.\n\n### Others\n\n`gate.rs`\n";
 
     fn found(page: &str) -> Vec<String> {
         let files = [
@@ -250,7 +258,7 @@ mod tests {
     fn a_crate_without_a_section_fails() {
         assert_eq!(
             found("# Architecture\n\n`crates/*/src`\n"),
-            ["ARCHITECTURE.md has no section for `crates/gate`"]
+            ["ARCHITECTURE.md: has no section for `crates/gate`"]
         );
     }
 
@@ -259,7 +267,7 @@ mod tests {
         let page = format!("{PAGE}\n### `crates/gate/` again\n");
         assert_eq!(
             found(&page),
-            ["ARCHITECTURE.md has more than one section for `crates/gate`"]
+            ["ARCHITECTURE.md: has more than one section for `crates/gate`"]
         );
     }
 
@@ -285,7 +293,7 @@ mod tests {
     fn a_name_outside_the_section_does_not_count() {
         let page = PAGE
             .replace("`lib.rs`", "It")
-            .replace("`other.rs`", "`lib.rs`");
+            .replace("`gate.rs`", "`lib.rs`");
         assert_eq!(
             found(&page),
             ["ARCHITECTURE.md: `crates/gate` does not name `src/lib.rs`"]
@@ -303,6 +311,15 @@ mod tests {
                 )]
             );
         }
+    }
+
+    #[test]
+    fn a_name_of_what_is_gone_fails_in_other_sections_too() {
+        let page = PAGE.replace("`gate.rs`", "`gone.rs`");
+        assert_eq!(
+            found(&page),
+            ["ARCHITECTURE.md: names `gone.rs`, which is not there"]
+        );
     }
 
     #[test]
@@ -324,7 +341,7 @@ mod tests {
         let page = PAGE.replace("docs/CONTRACTS.md", "docs/gone.md");
         assert_eq!(
             found(&page),
-            ["ARCHITECTURE.md names `docs/gone.md`, which is not there"]
+            ["ARCHITECTURE.md: names `docs/gone.md`, which is not there"]
         );
     }
 
@@ -334,8 +351,8 @@ mod tests {
         assert_eq!(
             found(&page),
             [
-                "ARCHITECTURE.md names P9, which is no contract",
-                "ARCHITECTURE.md names Q7, which is no contract"
+                "ARCHITECTURE.md: names P9, which is no contract",
+                "ARCHITECTURE.md: names Q7, which is no contract"
             ]
         );
     }

@@ -43,7 +43,7 @@ pub(crate) fn parts(page: &str) -> Vec<Part> {
             (Event::Start(Tag::CodeBlock(_)), _) => in_code_block = true,
             (Event::End(TagEnd::CodeBlock), _) => in_code_block = false,
             (Event::Text(words), None) if !in_code_block => {
-                parts.push(Part::Prose(words.into_string()))
+                parts.push(Part::Prose(words.into_string()));
             }
             (Event::Code(words), None) => parts.push(Part::Code(words.into_string())),
             (Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }), _) => {
