@@ -63,7 +63,6 @@ impl Sequence {
 /// A startup that completed. It owns the stop hooks; printed, it is the timeline.
 ///
 /// Dropping it drops the hooks without running them: they need [`stop`](Self::stop) to be awaited.
-#[must_use = "stop hooks run only by `stop`"]
 pub struct Started {
     report: Report,
     hooks: Vec<StopHook>,

@@ -1,0 +1,158 @@
+//! P9: what happened, live and at the end, as values, as JSON and as text.
+
+use serde_json::{Value, json};
+use startup_phases::PhaseState;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn p9_the_report_has_start_duration_attempts_and_outcome_of_everything() {
+    let (upstream, _) = polls(&[], 4);
+    let startup = sequence([
+        takes(Phase::Init, "config", ms(40)),
+        upstream,
+        fails(Phase::Cache, "redis", ms(60)).optional(),
+    ]);
+    let started = startup.run().await.unwrap();
+    let report = started.report();
+    let config = &report.phases[0].steps[0];
+    assert_eq!(
+        (config.started, config.duration),
+        (Some(ms(0)), Some(ms(40)))
+    );
+    assert_eq!(
+        (config.state, config.attempts, config.critical),
+        (StepState::Done, 1, true)
+    );
+    let upstream = &report.phases[1].steps[0];
+    assert_eq!(
+        (upstream.started, upstream.duration),
+        (Some(ms(40)), Some(ms(300)))
+    );
+    assert_eq!(upstream.attempts, 4);
+    let redis = &report.phases[3].steps[0];
+    assert_eq!((redis.state, redis.critical), (StepState::Failed, false));
+    assert_eq!(redis.error.as_deref(), Some("out of order"));
+    let dependencies = &report.phases[1];
+    assert_eq!(dependencies.state, PhaseState::Reached);
+    assert_eq!(
+        (dependencies.started, dependencies.duration),
+        (Some(ms(40)), Some(ms(300)))
+    );
+    assert_eq!(
+        report.phases[2].duration,
+        Some(ms(0)),
+        "a phase without steps takes no time"
+    );
+    assert_eq!(report.elapsed, ms(400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_the_report_is_live() {
+    let (upstream, _) = polls(&[], 0);
+    let startup = sequence([upstream, takes(Phase::Services, "agents", ms(1))]);
+    let watch = startup.watch();
+    let run = tokio::spawn(startup.run());
+    sleep(ms(1_050)).await;
+    let report = watch.report();
+    let upstream = &report.phases[1].steps[0];
+    assert_eq!(
+        (upstream.state, upstream.attempts),
+        (StepState::Running, 11)
+    );
+    assert_eq!(upstream.duration, Some(ms(1_050)));
+    assert_eq!(report.phases[4].steps[0].state, StepState::Pending);
+    run.abort();
+}
+
+fn as_json(watch: &PhaseWatch) -> Value {
+    serde_json::to_value(watch.report()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_the_report_serializes_as_documented() {
+    let startup = sequence([
+        takes(Phase::Init, "config", ms(4)),
+        fails(Phase::Dependencies, "vault", ms(3)).optional(),
+        takes(Phase::Database, "pool", ms(2_000)),
+    ]);
+    let watch = startup.watch();
+    let run = tokio::spawn(startup.run());
+    sleep(ms(1_007)).await;
+    let mut live = as_json(&watch);
+    let phases = live["phases"].take();
+    assert_eq!(
+        live,
+        json!({
+            "state": "running", "phase": "database", "phase_number": 3, "elapsed_seconds": 1.007,
+            "failed": null, "phases": null,
+            "degraded": [{"phase": "dependencies", "step": "vault", "error": "out of order"}],
+        })
+    );
+    assert_eq!(
+        phases[0],
+        json!({
+            "phase": "init", "state": "reached", "started_seconds": 0.0, "duration_seconds": 0.004,
+            "steps": [{"name": "config", "critical": true, "state": "done", "attempts": 1,
+                       "started_seconds": 0.0, "duration_seconds": 0.004, "error": null}],
+        })
+    );
+    assert_eq!(phases[1]["steps"][0]["state"], "failed");
+    assert_eq!(phases[2]["state"], "running");
+    assert_eq!(
+        phases[6],
+        json!({
+            "phase": "finalize", "state": "pending", "started_seconds": null,
+            "duration_seconds": null, "steps": [],
+        })
+    );
+    run.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_p9_p10_unknown_and_failed_serialize_as_documented() {
+    let startup = sequence([hangs(Phase::Database, "pool")]);
+    let watch = startup.watch();
+    let unknown = as_json(&watch);
+    assert_eq!(unknown["state"], "unknown");
+    assert_eq!(unknown["phase"], Value::Null);
+    assert_eq!(unknown["phase_number"], Value::Null);
+
+    let run = tokio::spawn(startup.run());
+    watch.reached(Phase::Dependencies).await.unwrap();
+    run.abort();
+    let failure = watch.complete().await.unwrap_err();
+    let failed = as_json(&watch);
+    assert_eq!(failed["state"], "failed");
+    assert_eq!(
+        (&failed["phase"], &failed["phase_number"]),
+        (&json!("database"), &json!(3))
+    );
+    let expected = json!({"phase": "database", "step": null, "error": failure.error});
+    assert_eq!(failed["failed"], expected);
+    assert_eq!(failed["phases"][2]["state"], "failed");
+    assert_eq!(failed["phases"][2]["steps"][0]["state"], "cancelled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_the_timeline_has_a_line_for_every_phase_and_step() {
+    let startup = sequence([
+        takes(Phase::Init, "config", ms(40)),
+        fails(Phase::Cache, "redis", ms(60)).optional(),
+    ]);
+    let timeline = startup.run().await.unwrap().to_string();
+    for phase in Phase::ALL {
+        let name = format!("{} {phase}", phase.number());
+        assert!(
+            timeline.lines().any(|line| line.starts_with(&name)),
+            "{timeline}"
+        );
+    }
+    for word in ["config", "redis", "degraded", "out of order", "0.040 s"] {
+        assert!(timeline.contains(word), "{word} is missing:\n{timeline}");
+    }
+    assert!(
+        timeline.lines().all(|line| line.chars().count() <= 100),
+        "{timeline}"
+    );
+}
