@@ -1,7 +1,10 @@
 //! Driving the machine: tasks for the steps it wants run, its verdict on how they end.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinSet};
@@ -15,6 +18,8 @@ use crate::step::{Parts, Work};
 use crate::stop::{self, CANCEL_LIMIT, StopHook};
 use crate::watch::Shared;
 use crate::{Grid, Started, StartupError, State, Step};
+
+const STOPPED: &str = "it was told to stop before it was complete";
 
 /// A sequence at work.
 pub(crate) struct Run {
@@ -41,7 +46,11 @@ impl Run {
         }
     }
 
-    pub(crate) async fn drive(mut self) -> Result<Started, StartupError> {
+    pub(crate) async fn drive(
+        mut self,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Started, StartupError> {
+        let mut stop = pin!(stop);
         let mut next = self.driver.update(Machine::start);
         let mut cause = None;
         loop {
@@ -50,10 +59,12 @@ impl Run {
                 Next::Complete => return Ok(Started::new(self.driver.report(), self.stop_hooks())),
                 Next::Failed => return Err(self.unwind(cause).await),
             }
-            let (index, ended) = self
-                .join()
-                .await
-                .expect("the machine waits for a running step");
+            let Some(joined) = self.join_unless(stop.as_mut()).await else {
+                self.driver
+                    .update(|machine, now| machine.lost(STOPPED, now));
+                return Err(self.unwind(None).await);
+            };
+            let (index, ended) = joined.expect("the machine waits for a running step");
             next = self.tell(index, &ended);
             cause = ended.err();
         }
@@ -92,6 +103,19 @@ impl Run {
             .remove(&task)
             .expect("every task was registered when spawned");
         Some((index, ended))
+    }
+
+    /// The next running step to end, or `None` if `stop` resolves before.
+    async fn join_unless(
+        &mut self,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Option<Option<(usize, Result<(), TaskError>)>> {
+        let mut join = pin!(self.join());
+        poll_fn(|cx| match join.as_mut().poll(cx) {
+            Poll::Ready(joined) => Poll::Ready(Some(joined)),
+            Poll::Pending => stop.as_mut().poll(cx).map(|()| None),
+        })
+        .await
     }
 
     fn tell(&self, index: usize, ended: &Result<(), TaskError>) -> Next {

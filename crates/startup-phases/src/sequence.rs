@@ -1,6 +1,7 @@
 //! A checked list of steps, ready to run.
 
 use std::fmt;
+use std::future::pending;
 
 use crate::builder::SequenceBuilder;
 use crate::driver::Driver;
@@ -56,7 +57,26 @@ impl Sequence {
     /// Not cancel safe: dropped before its end, it leaves a failed startup (P10). Running steps
     /// are cancelled; stop hooks, which would have to be awaited, do not run.
     pub async fn run(self) -> Result<Started, StartupError> {
-        Run::new(self.steps, self.driver).drive().await
+        self.run_until(pending()).await
+    }
+
+    /// As [`run`](Self::run), and gives up in an orderly way if `stop` resolves first: startup is
+    /// failed with no step to blame, what runs is cancelled, and the stop hooks of what had
+    /// finished run. For a process that is told to end while it starts.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and when it was stopped.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<Started, StartupError> {
+        Run::new(self.steps, self.driver).drive(stop).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be set on a queue.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 /// Limits and pacing of a hold queue.
@@ -19,7 +19,7 @@ pub struct QueueConfig {
     pub(crate) max_size: usize,
     pub(crate) max_wait: Duration,
     pub(crate) release_per_second: Option<NonZeroU32>,
-    pub(crate) release_in_flight: Option<NonZeroU32>,
+    pub(crate) release_in_flight: Option<NonZeroUsize>,
     pub(crate) refuse_at_first: bool,
 }
 
@@ -74,8 +74,8 @@ impl QueueConfig {
     ///
     /// Default 0, which means no limit.
     #[must_use]
-    pub fn release_in_flight(mut self, connections: u32) -> Self {
-        self.release_in_flight = NonZeroU32::new(connections);
+    pub fn release_in_flight(mut self, connections: usize) -> Self {
+        self.release_in_flight = NonZeroUsize::new(connections);
         self
     }
 

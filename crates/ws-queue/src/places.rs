@@ -7,6 +7,7 @@
 //! and a connection that is given back finds its old place again by its number.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use crate::pace::Pace;
@@ -84,7 +85,7 @@ impl<S: Seat> Places<S> {
             max_wait: config.max_wait,
             in_flight: config
                 .release_in_flight
-                .map_or(usize::MAX, |n| n.get() as usize),
+                .map_or(usize::MAX, NonZeroUsize::get),
             pace: Pace::new(config.release_per_second),
             state: if config.refuse_at_first {
                 State::Early

@@ -1,5 +1,77 @@
 //! A WebSocket server that is safe to connect to from its very first millisecond.
+//!
+//! It binds at once, runs a startup of seven phases, holds every client that comes early in a
+//! bounded queue, and admits all of them, in order of arrival, the moment startup is far enough.
+//!
+//! ```no_run
+//! use startup_phases::{Phase, Sequence, Step};
+//! use ws_server::{Connection, Server};
+//!
+//! # async fn load_model() -> std::io::Result<()> { Ok(()) }
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let startup =
+//!     Sequence::builder().step(Step::new(Phase::Services, "model", load_model)).build()?;
+//! Server::builder()
+//!     .startup(startup)
+//!     .handler(|mut connection: Connection| async move {
+//!         while let Some(message) = connection.recv().await {
+//!             connection.send(message).await?;
+//!         }
+//!         Ok::<_, ws_server::Closed>(())
+//!     })
+//!     .serve()
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it owns
+//!
+//! The port, the request head and the handshake, the two ways to hold (S4), the answers to those
+//! who are turned away (S5), the life of a connection until its close, and the health pages. It
+//! joins three crates that each can be used alone: [`startup_phases`] reports how far startup is,
+//! [`readiness_guard`] judges whether that is enough, [`ws_queue`] holds who has to wait.
+//!
+//! # What it never does
+//!
+//! It never closes a connection with 1011 for anything but a handler that failed, never sends or
+//! reads a frame before the handshake is complete, and never reads the environment or installs a
+//! logger: the `ws-server` command does that.
+//!
+//! # Features
+//!
+//! `cli` (default): the command, with the two that follow. `probes`: [`probe`], looks at other
+//! services. `settings-load`: `Settings::load`, from file, environment and flags. Without default
+//! features, the server alone.
 
+mod answer;
+mod conductor;
+mod connection;
+mod drain;
+mod handler;
+mod handshake;
+mod head;
+mod hold;
+mod http;
+mod listener;
+mod mailbox;
+mod message;
 #[cfg(feature = "probes")]
 pub mod probe;
+mod refusal;
+mod registry;
+mod request;
+mod serve;
+mod server;
+mod session;
 pub mod settings;
+mod shared;
+mod status;
+
+pub use connection::{Closed, Connection, SendNowError, Sender};
+pub use handler::{BoxError, Handler, HandlerResult, echo};
+pub use listener::{Listener, Transport, bind};
+pub use message::{Message, Utf8Bytes};
+pub use request::Request;
+pub use server::{ServeError, Server, ServerBuilder};

@@ -1,3 +1,37 @@
-//! The `ws-server` command.
+//! The `ws-server` command: a WebSocket server that holds early clients, in front of a startup.
 
-fn main() {}
+mod check;
+mod cli;
+mod plan;
+mod probe;
+mod run;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use readiness_guard::Vars;
+
+use crate::cli::{Cli, Command};
+
+/// What the process's exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Clean = 0,
+    RuntimeFault = 1,
+    BadConfiguration = 2,
+    StartupFailed = 3,
+}
+
+fn main() -> ExitCode {
+    // clap ends the process by itself for bad usage, with 2 as well.
+    let cli = Cli::parse();
+    // The one time the environment is read.
+    let vars = Vars::from_process();
+    let exit = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(run) => run::run(&run, &vars),
+        Command::Check(check) => check::check(&check, &vars),
+        Command::Probe(probe) => probe::probe(&probe, &vars),
+    };
+    ExitCode::from(exit as u8)
+}

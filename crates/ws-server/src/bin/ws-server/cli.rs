@@ -1,0 +1,95 @@
+//! The command line, and the settings that it leads to.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use readiness_guard::Vars;
+use ws_server::probe::Probe;
+use ws_server::settings::{Loaded, Settings, Sources};
+
+use crate::Exit;
+
+/// A WebSocket server that is safe to connect to from its very first millisecond: it binds at
+/// once, holds early clients through startup, and admits them in order when startup is done.
+#[derive(Parser)]
+#[command(name = "ws-server", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: SettingsArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve (the default)
+    Run(SettingsArgs),
+    /// Validate the settings, print them as they are in effect, and the startup plan
+    Check(SettingsArgs),
+    /// Exit with 0 if a running server says that it is ready, for health checks without curl
+    Probe(ProbeArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct SettingsArgs {
+    /// A settings file: .toml, .yaml or .json
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen [server.listen]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// What serves the connections: echo [server.handler]
+    #[arg(long, value_name = "NAME")]
+    handler: Option<String>,
+    /// local, test, development, staging or production; detected if not given [environment]
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// Any setting, such as queue.max_size=500; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Log lines for people (text) or for machines (json) [log.format]
+    #[arg(long, value_name = "FORMAT")]
+    log: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ProbeArgs {
+    /// The server, such as http://127.0.0.1:8080; where it would listen with this environment if
+    /// not given
+    pub(crate) url: Option<String>,
+}
+
+impl SettingsArgs {
+    /// The settings in effect; every problem with them is on stderr otherwise.
+    pub(crate) fn load(&self, vars: &Vars) -> Result<Loaded, Exit> {
+        let mut sources = Sources::new(vars).check_probes(|address| {
+            address
+                .parse::<Probe>()
+                .map(drop)
+                .map_err(|e| e.to_string())
+        });
+        if let Some(file) = &self.config {
+            sources = sources.file(file);
+        }
+        for assignment in &self.set {
+            sources = sources.flag("--set", assignment);
+        }
+        for (flag, key, value) in [
+            ("--listen", "server.listen", &self.listen),
+            ("--handler", "server.handler", &self.handler),
+            ("--environment", "environment", &self.environment),
+            ("--log", "log.format", &self.log),
+        ] {
+            if let Some(value) = value {
+                sources = sources.flag(flag, format!("{key}={value}"));
+            }
+        }
+        Settings::load(&sources).map_err(|problems| {
+            eprintln!("ws-server: the settings are not usable:");
+            for problem in problems.iter() {
+                eprintln!("  {problem}");
+            }
+            Exit::BadConfiguration
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! What startup does: the command's own steps, and those that are configured.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::{fs, io};
+
+use anyhow::Context;
+use readiness_guard::{ReadinessCheck, Vars};
+use sd_notify::NotifyState;
+use startup_phases::{Phase, Sequence, Step};
+
+use tracing::{info, warn};
+use ws_server::probe::Probe;
+use ws_server::settings::{LogSettings, Settings, StepSettings};
+
+use crate::{probe, telemetry};
+
+/// How long the server may take to answer itself. It takes a millisecond, unless the machine is
+/// so busy that nobody else would be answered either.
+const SELF_CHECK_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is left for everything that is not a held or live connection: health checks, log files,
+/// the probes' own connections.
+const SPARE_DESCRIPTORS: u64 = 100;
+
+const SOMAXCONN: &str = "/proc/sys/net/core/somaxconn";
+
+pub(crate) struct Plan {
+    pub(crate) startup: Sequence,
+    /// The steps that are looked at after startup, too.
+    pub(crate) monitors: Vec<ReadinessCheck>,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        settings: &Settings,
+        vars: &Vars,
+        listens: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let mut startup = Sequence::builder()
+            .step(telemetry_step(settings.log.clone(), listens))
+            .step(config_step(settings.queue.max_size))
+            .step(descriptors_step(settings.limits.max_connections));
+        let mut monitors = Vec::new();
+        for step in &settings.startup.steps {
+            let probe: Probe = step.probe.parse().with_context(|| step.name.clone())?;
+            if step.monitor {
+                monitors.push(monitor(step, probe.clone()));
+            }
+            startup = startup.step(probe_step(step, probe));
+        }
+        startup = startup.step(listener_step(listens)?);
+        if vars.get("NOTIFY_SOCKET").is_some() {
+            startup = startup.step(systemd_step());
+        }
+        Ok(Self {
+            startup: startup.build()?,
+            monitors,
+        })
+    }
+}
+
+/// Installs the log, then says where the server can be reached already.
+fn telemetry_step(log: LogSettings, listens: SocketAddr) -> Step {
+    Step::new(Phase::Init, "telemetry", move || async move {
+        telemetry::install(&log)?;
+        info!(%listens, version = env!("CARGO_PKG_VERSION"), "listening");
+        anyhow::Ok(())
+    })
+}
+
+/// Says where this machine cannot give what the settings ask for.
+fn config_step(max_size: usize) -> Step {
+    Step::new(Phase::Init, "config", move || async move {
+        let somaxconn = fs::read_to_string(SOMAXCONN);
+        // Elsewhere than on Linux nothing is known, and nothing is said.
+        if let Some(backlog) = somaxconn
+            .ok()
+            .and_then(|it| it.trim().parse::<usize>().ok())
+            && backlog < max_size
+        {
+            warn!(
+                backlog,
+                max_size,
+                "the kernel's backlog (net.core.somaxconn) is smaller than queue.max_size"
+            );
+        }
+        io::Result::Ok(())
+    })
+    .after("telemetry")
+}
+
+/// Raises the limit of open files, of which each connection needs one.
+fn descriptors_step(max_connections: usize) -> Step {
+    Step::new(Phase::Init, "descriptors", move || async move {
+        let limit = rlimit::increase_nofile_limit(u64::MAX)?;
+        if limit < max_connections as u64 + SPARE_DESCRIPTORS {
+            warn!(
+                limit,
+                max_connections, "fewer files may be open than limits.max_connections"
+            );
+        }
+        io::Result::Ok(())
+    })
+    .after("telemetry")
+}
+
+fn probe_step(step: &StepSettings, probe: Probe) -> Step {
+    let made = Step::polling(step.phase, &step.name, move || probe.check())
+        .timeout(step.timeout)
+        .interval(step.interval);
+    if step.critical { made } else { made.optional() }
+}
+
+fn monitor(step: &StepSettings, probe: Probe) -> ReadinessCheck {
+    let check = ReadinessCheck::new(&step.name, move || probe.check()).after_startup();
+    if step.critical {
+        check
+    } else {
+        check.optional()
+    }
+}
+
+/// Asks the server itself, over its own port, before the gate may open.
+fn listener_step(listens: SocketAddr) -> anyhow::Result<Step> {
+    let own: Probe = format!("http://{}/livez", probe::reachable(listens)).parse()?;
+    let step = Step::polling(Phase::Websocket, "listener", move || own.check());
+    Ok(step.timeout(SELF_CHECK_LIMIT))
+}
+
+/// Tells systemd that the service is up.
+fn systemd_step() -> Step {
+    Step::new(Phase::Finalize, "systemd", || async {
+        sd_notify::notify(&[NotifyState::Ready])
+    })
+    .on_stop(|| async { sd_notify::notify(&[NotifyState::Stopping]) })
+}

@@ -1,0 +1,123 @@
+//! Keeps a client waiting at the closed gate, in one of two ways, and notices when it leaves.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use ws_queue::{Lease, Outcome, Ticket};
+
+use crate::handshake::{Pending, Socket};
+use crate::listener::Transport;
+use crate::message::Message;
+use crate::refusal::Reason;
+use crate::registry::Client;
+
+/// How often a client is looked for whose unread bytes hide the event of its leaving (S7).
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How a hold ended.
+pub(crate) enum Held {
+    Admitted(Lease<Client>),
+    Refused(Reason),
+    /// The client has left. Dropping its ticket freed its place.
+    Left,
+}
+
+impl From<Outcome<Client>> for Held {
+    fn from(outcome: Outcome<Client>) -> Self {
+        match outcome {
+            Outcome::Admitted(lease) => Self::Admitted(lease),
+            Outcome::Expired => Self::Refused(Reason::HoldExpired),
+            Outcome::Refused(why) => Self::Refused(why.into()),
+            Outcome::Abandoned => Self::Left,
+        }
+    }
+}
+
+/// Holds a client that has no answer to its upgrade yet.
+pub(crate) async fn before_upgrade<T: Transport>(
+    pending: &mut Pending<T>,
+    ticket: Ticket<Client>,
+) -> Held {
+    tokio::select! {
+        biased;
+        outcome = ticket => outcome.into(),
+        () = pending.left() => Held::Left,
+    }
+}
+
+/// Holds a client that has its WebSocket: its pings are answered, its messages kept in order.
+pub(crate) async fn after_upgrade<T: Transport>(
+    socket: &mut Socket<T>,
+    kept: &mut Kept,
+    ticket: Ticket<Client>,
+) -> Held {
+    tokio::select! {
+        biased;
+        outcome = ticket => outcome.into(),
+        () = kept.fill(socket) => Held::Left,
+    }
+}
+
+/// The messages of a held client.
+pub(crate) struct Kept {
+    messages: VecDeque<Message>,
+    bytes: usize,
+    max_bytes: usize,
+}
+
+impl Kept {
+    /// Once `max_bytes` are kept, nothing more is read, and TCP tells the client to wait.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self {
+            messages: VecDeque::new(),
+            bytes: 0,
+            max_bytes,
+        }
+    }
+
+    pub(crate) fn into_messages(self) -> VecDeque<Message> {
+        self.messages
+    }
+
+    /// Resolves when the client has left.
+    ///
+    /// Cancel safe: each message is kept in the same step in which it is read.
+    async fn fill<T: Transport>(&mut self, socket: &mut Socket<T>) {
+        while self.bytes < self.max_bytes {
+            let message = match socket.next().await {
+                Some(Ok(Frame::Text(text))) => Message::Text(text),
+                Some(Ok(Frame::Binary(bytes))) => Message::Binary(bytes),
+                // Pongs are queued by the socket and flushed by the next read; the answer to a
+                // close too, and the read after it says that there is nothing more.
+                Some(Ok(_)) => continue,
+                Some(Err(fault)) => return say_goodbye(socket, &fault).await,
+                None => return,
+            };
+            self.bytes += message.len();
+            self.messages.push_back(message.detached());
+        }
+        look_for_leaving(socket.get_ref()).await;
+    }
+}
+
+/// A client that breaks the protocol is told so, held or not.
+async fn say_goodbye<T: Transport>(
+    socket: &mut Socket<T>,
+    fault: &tokio_tungstenite::tungstenite::Error,
+) {
+    if let Some(goodbye) = crate::session::goodbye_for(fault) {
+        // It has left as far as the queue is concerned, whether it hears this or not.
+        let _ = socket.send(Frame::Close(Some(goodbye))).await;
+        crate::answer::linger(socket.get_mut()).await;
+    }
+}
+
+/// Resolves once the client has left, for as long as nothing is being read from it.
+pub(crate) async fn look_for_leaving(stream: &impl Transport) {
+    while !stream.peer_has_left() {
+        sleep(LOOK_INTERVAL).await;
+    }
+}

@@ -1,0 +1,192 @@
+//! The way of one connection, from the accepted socket to its end.
+//!
+//! Read it from top to bottom: the head is read; an upgrade enters the gate, is held if the gate
+//! is closed, gets its 101 and is served; anything else is a request for one of our own pages.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::SinkExt;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tracing::debug;
+use ws_queue::{Entry, Lease};
+
+use crate::answer::{Answer, linger};
+use crate::connection::Connection;
+use crate::handshake::{Pending, Socket};
+use crate::head::{self, Head, Method};
+use crate::hold::{self, Held, Kept};
+use crate::http;
+use crate::listener::Transport;
+use crate::mailbox::Mailbox;
+use crate::message::Message;
+use crate::refusal::Reason;
+use crate::registry::{Client, Registered};
+use crate::request::Request;
+use crate::session::{Session, socket_config};
+use crate::settings::{HoldMode, RefuseWith};
+use crate::shared::Shared;
+
+pub(crate) async fn connection<T: Transport>(mut stream: T, peer: SocketAddr, server: Arc<Shared>) {
+    match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
+        // Boxed, as everything that is not needed while a connection is held, so that a held one
+        // stays small.
+        Ok(Head::Plain { read }) => Box::pin(http::serve(stream, read, server)).await,
+        Ok(Head::Upgrade {
+            method,
+            request,
+            early,
+        }) => match pending(stream, method, request, early, &server) {
+            Ok(pending) => upgrade(pending, peer, &server).await,
+            Err((stream, answer)) => answer.send(stream).await,
+        },
+        Err(error) => {
+            debug!(%peer, ?error, "unreadable request");
+            if let Some(answer) = Answer::to_unreadable(error) {
+                answer.send(stream).await;
+            }
+        }
+    }
+}
+
+/// Whether this request may have a WebSocket at all, at any time.
+fn pending<T: Transport>(
+    stream: T,
+    method: Method,
+    request: Request,
+    early: Bytes,
+    server: &Shared,
+) -> Result<Pending<T>, (T, Answer)> {
+    let path = &server.settings.server.path;
+    if path != "*" && request.path() != path {
+        let detail = format!("WebSockets are served at {path}");
+        return Err((stream, Answer::new("404 Not Found", "not_found", &detail)));
+    }
+    let origins = &server.settings.limits.origins;
+    if !origins.is_empty()
+        && !request
+            .header("origin")
+            .is_some_and(|it| is_among(origins, it))
+    {
+        let detail = "this origin may not connect";
+        return Err((stream, Answer::new("403 Forbidden", "origin", detail)));
+    }
+    Pending::new(stream, method, request, early)
+}
+
+fn is_among(origins: &[String], origin: &str) -> bool {
+    origins
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+}
+
+async fn upgrade<T: Transport>(mut pending: Pending<T>, peer: SocketAddr, server: &Arc<Shared>) {
+    let Some(registered) = server.registry.register(peer) else {
+        return refuse(pending, Reason::ConnectionLimit, server).await;
+    };
+    let ticket = match server.queue.enter(registered.client()) {
+        Entry::Admitted(lease) => return admit(pending, lease, registered, server).await,
+        Entry::Refused(why) => return refuse(pending, why.into(), server).await,
+        Entry::Held(ticket) => ticket,
+    };
+    debug!(id = registered.client().id, %peer, position = ticket.position(), "held");
+    match server.settings.queue.hold {
+        HoldMode::Upgrade => match hold::before_upgrade(&mut pending, ticket).await {
+            Held::Admitted(lease) => admit(pending, lease, registered, server).await,
+            Held::Refused(reason) => refuse(pending, reason, server).await,
+            Held::Left => debug!(id = registered.client().id, "left while held"),
+        },
+        HoldMode::Frames => {
+            let Some((mut socket, request)) = accept(pending, server).await else {
+                return;
+            };
+            let mut kept = Kept::new(server.settings.queue.max_held_bytes);
+            match Box::pin(hold::after_upgrade(&mut socket, &mut kept, ticket)).await {
+                Held::Admitted(lease) => {
+                    lease.acknowledge();
+                    let kept = kept.into_messages();
+                    serve(socket, request, kept, registered, server).await;
+                }
+                Held::Refused(reason) => close(socket, reason, server).await,
+                Held::Left => debug!(id = registered.client().id, "left while held"),
+            }
+        }
+    }
+}
+
+/// Answers the upgrade of an admitted client. Should it have left, the lease is dropped, and with
+/// that the client counts as gone.
+async fn admit<T: Transport>(
+    pending: Pending<T>,
+    lease: Lease<Client>,
+    registered: Registered,
+    server: &Arc<Shared>,
+) {
+    if let Some((socket, request)) = accept(pending, server).await {
+        lease.acknowledge();
+        serve(socket, request, [], registered, server).await;
+    }
+}
+
+async fn accept<T: Transport>(
+    pending: Pending<T>,
+    server: &Shared,
+) -> Option<(Socket<T>, Request)> {
+    let request = pending.request().clone();
+    let subprotocol = (server.choose_subprotocol)(&request);
+    let config = socket_config(&server.settings.limits);
+    let socket = pending.accept(subprotocol.as_deref(), config).await.ok()?;
+    Some((socket, request))
+}
+
+/// Serves an admitted client, from its first message, which it may have sent while it was held.
+async fn serve<T: Transport>(
+    socket: Socket<T>,
+    request: Request,
+    kept: impl IntoIterator<Item = Message>,
+    registered: Registered,
+    server: &Arc<Shared>,
+) {
+    registered.go_live();
+    let limits = &server.settings.limits;
+    let mailbox = Arc::new(Mailbox::new(limits, kept));
+    let client = Arc::clone(registered.client());
+    let (id, peer) = (client.id, client.peer);
+    debug!(id, %peer, "serving");
+    let connection = Connection::new(client, request, Arc::clone(&mailbox));
+    let handler = (server.handlers)(connection);
+    let session = Session::new(id, socket, mailbox, handler, limits, server.drain.watch());
+    let end = Box::pin(session.run()).await;
+    debug!(id, ?end, "ended");
+}
+
+async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, server: &Shared) {
+    match server.settings.queue.refuse_with {
+        RefuseWith::Http => {
+            let refused = server.retry_after.refuse(reason);
+            pending.answer(&Answer::refusal(&refused)).await;
+        }
+        RefuseWith::Close => {
+            if let Some((socket, _)) = accept(pending, server).await {
+                close(socket, reason, server).await;
+            }
+        }
+    }
+}
+
+/// Refuses a client that has its WebSocket: try again later.
+async fn close<T: Transport>(mut socket: Socket<T>, reason: Reason, server: &Shared) {
+    let refused = server.retry_after.refuse(reason);
+    debug!(reason = reason.as_str(), "closing with 1013");
+    let frame = CloseFrame {
+        code: CloseCode::Again,
+        reason: refused.close_reason().into(),
+    };
+    // A client that is gone by now needs no refusal.
+    if socket.send(Frame::Close(Some(frame))).await.is_ok() {
+        linger(socket.get_mut()).await;
+    }
+}

@@ -1,0 +1,428 @@
+//! Serves one admitted connection: one task that owns the socket and runs the handler.
+//!
+//! Each time the task is woken it reads what has come, lets the handler work on it, and writes
+//! what the handler made of it with one flush. So a burst of messages costs a few system calls,
+//! and pings are answered while the handler waits for something else.
+
+mod keep_alive;
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, SinkExt, StreamExt};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+use tracing::{debug, error, warn};
+
+use self::keep_alive::{Due, KeepAlive};
+use crate::answer::linger;
+use crate::drain::{Stop, Stopping};
+use crate::handler::BoxError;
+use crate::handshake::Socket;
+use crate::listener::Transport;
+use crate::mailbox::Mailbox;
+use crate::message::{Message, Utf8Bytes};
+use crate::settings::LimitSettings;
+
+/// How long a client may take to answer a close frame. Well under the default drain time, and
+/// longer than any living client's round trip.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Far enough never to be reached: what a timer is set to that has nothing to wait for.
+const NEVER: Duration = Duration::from_secs(86_400 * 365);
+
+/// The size of the read buffer, which stays resident for as long as a connection lives.
+const READ_BUFFER: usize = 4 * 1024;
+/// From how many bytes on a batch is written without waiting for its end.
+const WRITE_BATCH: usize = 64 * 1024;
+
+/// How the sockets of a server are set up.
+pub(crate) fn socket_config(limits: &LimitSettings) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BATCH)
+        .max_message_size(Some(limits.max_message_size))
+        .max_frame_size(Some(limits.max_frame_size))
+}
+
+/// The close frame that answers a fault of the client (S12); `None` where the connection broke.
+pub(crate) fn goodbye_for(fault: &Error) -> Option<CloseFrame> {
+    let (code, reason) = match fault {
+        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => (
+            CloseCode::Size,
+            format!("{size} bytes, where {max_size} are allowed"),
+        ),
+        Error::Utf8(_) => (CloseCode::Invalid, "text that is not UTF-8".to_owned()),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
+        Error::Protocol(broken) => (CloseCode::Protocol, broken.to_string()),
+        _ => return None,
+    };
+    Some(CloseFrame {
+        code,
+        reason: reason.into(),
+    })
+}
+
+/// Who ended a connection, and with which code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    ByClient(CloseCode),
+    ByServer(CloseCode),
+    /// The connection broke: nobody said goodbye.
+    Lost,
+}
+
+/// The close frame that is going to be sent.
+struct Goodbye {
+    code: CloseCode,
+    reason: Utf8Bytes,
+}
+
+enum Stage {
+    /// Messages flow both ways.
+    Open,
+    /// Nothing more is read; the handler finishes with what had been accepted.
+    Finishing { goodbye: Goodbye, until: Instant },
+    /// What the handler sent is written, then the close frame; then the client's is awaited.
+    Closing {
+        goodbye: Option<Goodbye>,
+        until: Instant,
+    },
+    /// The socket has nothing more to give or to take.
+    Over,
+}
+
+pub(crate) struct Session<T> {
+    id: u64,
+    socket: Socket<T>,
+    mailbox: Arc<Mailbox>,
+    handler: Option<BoxFuture<'static, Result<(), BoxError>>>,
+    stopping: Stopping,
+    stage: Stage,
+    end: End,
+    /// Cleared when the socket gives nothing more: the client's close, its end, or its fault.
+    readable: bool,
+    /// The inbox was full when it was last looked at.
+    wants_room: bool,
+    /// The socket took no more when it was last written to.
+    blocked: bool,
+    unflushed: bool,
+    keep_alive: KeepAlive,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl<T: Transport> Session<T> {
+    pub(crate) fn new(
+        id: u64,
+        socket: Socket<T>,
+        mailbox: Arc<Mailbox>,
+        handler: BoxFuture<'static, Result<(), BoxError>>,
+        limits: &LimitSettings,
+        stopping: Stopping,
+    ) -> Self {
+        let now = Instant::now();
+        let keep_alive = KeepAlive::new(now, limits);
+        Self {
+            id,
+            socket,
+            mailbox,
+            handler: Some(handler),
+            stopping,
+            stage: Stage::Open,
+            end: End::Lost,
+            readable: true,
+            wants_room: false,
+            blocked: false,
+            unflushed: false,
+            timer: Box::pin(sleep_until(keep_alive.next_due().unwrap_or(now + NEVER))),
+            keep_alive,
+        }
+    }
+
+    /// Serves until both the socket and the handler have come to their end.
+    pub(crate) async fn run(mut self) -> End {
+        poll_fn(|cx| self.poll(cx)).await;
+        if matches!(self.end, End::ByServer(_)) {
+            // The client may still be sending; closing over that would destroy the close frame.
+            linger(self.socket.get_mut()).await;
+        }
+        self.end
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.mailbox.begin();
+        loop {
+            self.heed_stop(cx);
+            let mut progress = self.read(cx);
+            progress |= self.run_handler(cx);
+            progress |= self.heed_handler();
+            progress |= self.write(cx);
+            progress |= self.heed_time(cx);
+            if matches!(self.stage, Stage::Over) && self.handler.is_none() {
+                return Poll::Ready(());
+            }
+            let can_write = !self.blocked && !matches!(self.stage, Stage::Over);
+            if !progress && self.mailbox.rest(cx, self.wants_room, can_write) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads what has come and gives it to the handler, as long as there is room.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        while self.readable {
+            self.wants_room = matches!(self.stage, Stage::Open) && !self.mailbox.has_room();
+            if self.wants_room || matches!(self.stage, Stage::Finishing { .. } | Stage::Over) {
+                self.keep_alive.pause();
+                break;
+            }
+            let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) else {
+                break;
+            };
+            progress = true;
+            match frame {
+                Some(Ok(frame)) => self.take(cx, frame),
+                Some(Err(fault)) => self.fault(&fault),
+                None => self.over(),
+            }
+        }
+        progress
+    }
+
+    fn take(&mut self, cx: &Context<'_>, frame: Frame) {
+        self.keep_alive.heard(Instant::now);
+        let message = match frame {
+            Frame::Text(text) => Message::Text(text),
+            Frame::Binary(bytes) => Message::Binary(bytes),
+            Frame::Close(frame) => {
+                if !matches!(self.stage, Stage::Closing { .. }) {
+                    self.end = End::ByClient(frame.map_or(CloseCode::Status, |it| it.code));
+                }
+                // The socket answers by itself, and ends with the next read.
+                self.unflushed = true;
+                return;
+            }
+            Frame::Ping(_) => {
+                self.unflushed = true;
+                return;
+            }
+            Frame::Pong(_) | Frame::Frame(_) => return,
+        };
+        if matches!(self.stage, Stage::Open) {
+            self.mailbox.deliver(cx, message);
+        }
+    }
+
+    /// The client broke the protocol, or the connection broke.
+    fn fault(&mut self, fault: &Error) {
+        let Some(CloseFrame { code, reason }) = goodbye_for(fault) else {
+            return self.over();
+        };
+        debug!(id = self.id, %fault, "client broke the protocol");
+        self.readable = false;
+        self.close(code, reason);
+    }
+
+    /// Lets the handler work. Its end ends the connection.
+    fn run_handler(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(handler) = &mut self.handler else {
+            return false;
+        };
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.poll_unpin(cx)));
+        let (code, reason) = match polled {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(Ok(()))) => (CloseCode::Normal, ""),
+            Ok(Poll::Ready(Err(error))) => {
+                warn!(id = self.id, error, "handler failed");
+                (CloseCode::Error, "handler failed")
+            }
+            Err(_) => {
+                error!(id = self.id, "handler panicked");
+                (CloseCode::Error, "handler failed")
+            }
+        };
+        // What is left of it may panic as well while it is dropped.
+        let handler = AssertUnwindSafe(self.handler.take());
+        let _ = std::panic::catch_unwind(move || drop(handler));
+        self.close(code, Utf8Bytes::from_static(reason));
+        true
+    }
+
+    fn heed_handler(&mut self) -> bool {
+        let Some((code, reason)) = self.mailbox.asked_to_close() else {
+            return false;
+        };
+        self.close(code, reason);
+        true
+    }
+
+    /// The server is stopping: what had been accepted is still worked on.
+    fn heed_stop(&mut self, cx: &mut Context<'_>) {
+        if !matches!(self.stage, Stage::Open) {
+            return;
+        }
+        let Poll::Ready(Stop {
+            code,
+            handler_until,
+        }) = self.stopping.poll(cx)
+        else {
+            return;
+        };
+        let goodbye = Goodbye {
+            code,
+            reason: Utf8Bytes::default(),
+        };
+        self.stage = Stage::Finishing {
+            goodbye,
+            until: handler_until,
+        };
+        self.mailbox.end_inbox();
+        self.rearm();
+    }
+
+    // Open | Finishing -> Closing
+    fn close(&mut self, code: CloseCode, reason: Utf8Bytes) {
+        let goodbye = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Open => Goodbye { code, reason },
+            // Whatever ends the handler of a server that is stopping, that is why.
+            Stage::Finishing { goodbye, .. } => goodbye,
+            other @ (Stage::Closing { .. } | Stage::Over) => {
+                self.stage = other;
+                return;
+            }
+        };
+        self.end = End::ByServer(goodbye.code);
+        let until = Instant::now() + CLOSE_TIMEOUT;
+        self.stage = Stage::Closing {
+            goodbye: Some(goodbye),
+            until,
+        };
+        self.mailbox.end_inbox();
+        self.mailbox.end_outbox();
+        self.rearm();
+    }
+
+    // any -> Over
+    fn over(&mut self) {
+        self.readable = false;
+        self.stage = Stage::Over;
+        self.mailbox.end_inbox();
+        self.mailbox.end_outbox();
+    }
+
+    /// Writes what waits to be written, then the close frame where one is due, and flushes once.
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        if matches!(self.stage, Stage::Over) {
+            return false;
+        }
+        match self.try_write(cx) {
+            Ok(progress) => progress,
+            Err(_) => {
+                self.over();
+                true
+            }
+        }
+    }
+
+    fn try_write(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
+        let mut progress = false;
+        self.blocked = loop {
+            if self.socket.poll_ready_unpin(cx)?.is_pending() {
+                break true;
+            }
+            let Some(frame) = self.next_frame() else {
+                break false;
+            };
+            self.socket.start_send_unpin(frame)?;
+            self.unflushed = true;
+            progress = true;
+        };
+        if self.unflushed && self.socket.poll_flush_unpin(cx)?.is_ready() {
+            self.unflushed = false;
+            self.blocked = false;
+        }
+        let said_goodbye = matches!(self.stage, Stage::Closing { goodbye: None, .. });
+        if said_goodbye && !self.unflushed && !self.readable {
+            // There is no answer that could still be read.
+            self.over();
+            progress = true;
+        }
+        Ok(progress)
+    }
+
+    fn next_frame(&mut self) -> Option<Frame> {
+        if self.keep_alive.take_ping() {
+            return Some(Frame::Ping(Bytes::new()));
+        }
+        if let Some(message) = self.mailbox.next_to_write() {
+            return Some(message.into());
+        }
+        let Stage::Closing { goodbye, .. } = &mut self.stage else {
+            return None;
+        };
+        let Goodbye { code, reason } = goodbye.take()?;
+        Some(Frame::Close(Some(CloseFrame { code, reason })))
+    }
+
+    fn heed_time(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        while self.timer.as_mut().poll_unpin(cx).is_ready() {
+            let now = Instant::now();
+            match &mut self.stage {
+                Stage::Finishing { until, .. } if *until <= now => {
+                    debug!(id = self.id, "handler did not finish in time");
+                    self.close(CloseCode::Away, Utf8Bytes::default());
+                }
+                Stage::Closing { until, .. } if *until <= now => self.over(),
+                Stage::Open => match self.keep_alive.due(now) {
+                    Some(Due::Ping) => progress = true,
+                    Some(Due::Lost) => {
+                        debug!(id = self.id, "client did not answer a ping");
+                        self.over();
+                    }
+                    Some(Due::Idle) => {
+                        self.close(CloseCode::Away, Utf8Bytes::from_static("idle"));
+                    }
+                    None => {}
+                },
+                Stage::Finishing { .. } | Stage::Closing { .. } | Stage::Over => {}
+            }
+            progress |= !matches!(self.stage, Stage::Open);
+            self.rearm();
+            if matches!(self.stage, Stage::Over) {
+                break;
+            }
+        }
+        progress
+    }
+
+    /// Sets the timer to whatever comes first now.
+    fn rearm(&mut self) {
+        let next = match &self.stage {
+            Stage::Open => self.keep_alive.next_due(),
+            Stage::Finishing { until, .. } | Stage::Closing { until, .. } => Some(*until),
+            Stage::Over => None,
+        };
+        self.timer
+            .as_mut()
+            .reset(next.unwrap_or_else(|| Instant::now() + NEVER));
+    }
+}
+
+impl<T> Drop for Session<T> {
+    fn drop(&mut self) {
+        // Whoever still holds the connection or a sender learns that it has ended.
+        self.mailbox.end_inbox();
+        self.mailbox.end_outbox();
+    }
+}
