@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::pending;
 use parking_lot::Mutex;
 use startup_phases::{
-    Phase, PhaseWatch, Report, Sequence, StartupError, Step, StepState, Transition,
+    Phase, PhaseWatch, Report, Sequence, SequenceBuilder, StartupError, Step, StepState, Transition,
 };
 use tokio::time::{Instant, sleep};
 
@@ -49,7 +49,7 @@ fn ms(ms: u64) -> Duration {
 fn sequence(steps: impl IntoIterator<Item = Step>) -> Sequence {
     let builder = steps
         .into_iter()
-        .fold(Sequence::builder(), |builder, step| builder.step(step));
+        .fold(Sequence::builder(), SequenceBuilder::step);
     builder.build().expect("the steps fit together")
 }
 

@@ -141,7 +141,7 @@ async fn events_and_report(jitter: u64, elsewhere: bool) -> (Vec<String>, Report
         })
     }));
     let watch = startup.watch();
-    let report = without_times(startup.run().await.unwrap().report().clone());
+    let report = without_times(startup.run().await.expect("no step fails").report().clone());
     let in_short = |transition: Transition| match transition.event {
         Event::StepEnded { step, .. } => format!("ended {step}"),
         Event::PhaseReached { phase, .. } => format!("reached {phase}"),

@@ -66,7 +66,7 @@ async fn p9_the_report_is_live() {
 }
 
 fn as_json(watch: &PhaseWatch) -> Value {
-    serde_json::to_value(watch.report()).unwrap()
+    serde_json::to_value(watch.report()).expect("a report is plain data")
 }
 
 #[tokio::test(start_paused = true)]
