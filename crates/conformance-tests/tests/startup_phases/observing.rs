@@ -1,7 +1,6 @@
 //! What P2, P6 and P10 lean on: observers are told everything, in order, and none is left asleep.
 
 use startup_phases::{Event, State};
-use tracing::Level;
 
 use super::*;
 
@@ -78,64 +77,4 @@ async fn p2_p6_no_observer_is_left_asleep_on_many_threads() {
             assert_eq!(observer.await.unwrap(), well);
         }
     }
-}
-
-/// What is logged ends up among the notes.
-struct Log(Notes);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.note(String::from_utf8_lossy(line));
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn p4_p6_logs_are_quiet_where_all_is_well_and_loud_where_it_is_not() {
-    let notes = Notes::default();
-    let log = notes.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::DEBUG)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || Log(log.clone()))
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
-    let startup = sequence([
-        takes(Phase::Init, "config", ms(1)),
-        fails(Phase::Cache, "redis", ms(1)).optional(),
-        fails(Phase::Services, "agents", ms(1)),
-    ]);
-    fails_to_start(startup).await;
-    let lines = notes.taken();
-    let at = |level: Level| {
-        let level = level.to_string();
-        lines
-            .iter()
-            .filter(move |line| line.trim_start().starts_with(&level))
-            .collect::<Vec<_>>()
-    };
-    assert!(
-        at(Level::DEBUG).iter().any(|line| line.contains("config")),
-        "{lines:?}"
-    );
-    assert!(at(Level::INFO).is_empty(), "{lines:?}");
-    let [warning] = at(Level::WARN)[..] else {
-        panic!("{lines:?}")
-    };
-    assert!(
-        warning.contains("redis") && warning.contains("out of order"),
-        "{warning}"
-    );
-    let [error] = at(Level::ERROR)[..] else {
-        panic!("{lines:?}")
-    };
-    assert!(
-        error.contains("agents") && error.contains("services"),
-        "{error}"
-    );
 }
