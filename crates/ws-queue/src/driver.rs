@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 
 use crate::queue::Shared;
 
@@ -12,16 +12,10 @@ pub(crate) async fn run<C>(shared: Weak<Shared<C>>, alarm: Arc<Notify>) {
         .upgrade()
         .map(|shared| shared.turnstile.tick(Instant::now().into_std()))
     {
-        let due = async {
-            match next {
-                Some(at) => sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = alarm.notified() => {}
-            () = due => {}
+        match next {
+            // Either way there may be something to do.
+            Some(at) => drop(timeout_at(at.into(), alarm.notified()).await),
+            None => alarm.notified().await,
         }
     }
 }

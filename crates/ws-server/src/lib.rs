@@ -46,6 +46,7 @@
 //! features, the server alone.
 
 mod answer;
+mod builder;
 mod conductor;
 mod connection;
 mod drain;
@@ -69,9 +70,10 @@ pub mod settings;
 mod shared;
 mod status;
 
+pub use builder::ServerBuilder;
 pub use connection::{Closed, Connection, SendNowError, Sender};
 pub use handler::{BoxError, Handler, HandlerResult, echo};
 pub use listener::{Listener, Transport, bind};
 pub use message::{Message, Utf8Bytes};
 pub use request::Request;
-pub use server::{ServeError, Server, ServerBuilder};
+pub use server::{ServeError, Server};

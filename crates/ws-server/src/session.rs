@@ -4,6 +4,7 @@
 //! what the handler made of it with one flush. So a burst of messages costs a few system calls,
 //! and pings are answered while the handler waits for something else.
 
+mod goodbye;
 mod keep_alive;
 
 use std::future::poll_fn;
@@ -17,12 +18,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tracing::{debug, error, warn};
 
+use self::goodbye::End;
+pub(crate) use self::goodbye::goodbye_for;
 use self::keep_alive::{Due, KeepAlive};
 use crate::answer::linger;
 use crate::drain::{Stop, Stopping};
@@ -54,47 +56,14 @@ pub(crate) fn socket_config(limits: &LimitSettings) -> WebSocketConfig {
         .max_frame_size(Some(limits.max_frame_size))
 }
 
-/// The close frame that answers a fault of the client (S12); `None` where the connection broke.
-pub(crate) fn goodbye_for(fault: &Error) -> Option<CloseFrame> {
-    let (code, reason) = match fault {
-        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => (
-            CloseCode::Size,
-            format!("{size} bytes, where {max_size} are allowed"),
-        ),
-        Error::Utf8(_) => (CloseCode::Invalid, "text that is not UTF-8".to_owned()),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
-        Error::Protocol(broken) => (CloseCode::Protocol, broken.to_string()),
-        _ => return None,
-    };
-    Some(CloseFrame {
-        code,
-        reason: reason.into(),
-    })
-}
-
-/// Who ended a connection, and with which code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    ByClient(CloseCode),
-    ByServer(CloseCode),
-    /// The connection broke: nobody said goodbye.
-    Lost,
-}
-
-/// The close frame that is going to be sent.
-struct Goodbye {
-    code: CloseCode,
-    reason: Utf8Bytes,
-}
-
 enum Stage {
     /// Messages flow both ways.
     Open,
     /// Nothing more is read; the handler finishes with what had been accepted.
-    Finishing { goodbye: Goodbye, until: Instant },
+    Finishing { goodbye: CloseFrame, until: Instant },
     /// What the handler sent is written, then the close frame; then the client's is awaited.
     Closing {
-        goodbye: Option<Goodbye>,
+        goodbye: Option<CloseFrame>,
         until: Instant,
     },
     /// The socket has nothing more to give or to take.
@@ -278,7 +247,7 @@ impl<T: Transport> Session<T> {
         else {
             return;
         };
-        let goodbye = Goodbye {
+        let goodbye = CloseFrame {
             code,
             reason: Utf8Bytes::default(),
         };
@@ -293,7 +262,7 @@ impl<T: Transport> Session<T> {
     // Open | Finishing -> Closing
     fn close(&mut self, code: CloseCode, reason: Utf8Bytes) {
         let goodbye = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Open => Goodbye { code, reason },
+            Stage::Open => CloseFrame { code, reason },
             // Whatever ends the handler of a server that is stopping, that is why.
             Stage::Finishing { goodbye, .. } => goodbye,
             other @ (Stage::Closing { .. } | Stage::Over) => {
@@ -370,8 +339,8 @@ impl<T: Transport> Session<T> {
         let Stage::Closing { goodbye, .. } = &mut self.stage else {
             return None;
         };
-        let Goodbye { code, reason } = goodbye.take()?;
-        Some(Frame::Close(Some(CloseFrame { code, reason })))
+        let frame = goodbye.take()?;
+        Some(Frame::Close(Some(frame)))
     }
 
     fn heed_time(&mut self, cx: &mut Context<'_>) -> bool {
