@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::fmt;
+use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 /// How long one check may take unless it says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -103,27 +104,36 @@ impl ReadinessCheck {
 
     /// Asks once. Whether the answer was a yes, in time; either way it is remembered.
     pub(crate) async fn ask(&self, now: Instant, cut_off: Option<Instant>) -> bool {
-        // A limit beyond what an instant can express is no limit.
-        let own = now.checked_add(self.timeout);
+        let left = cut_off.map(|cut_off| cut_off.duration_since(now));
+        let limit = left.map_or(self.timeout, |left| left.min(self.timeout));
         let answer = async {
             let answer = (self.ask.lock())();
             answer.await
         };
-        let answer = AssertUnwindSafe(answer).catch_unwind();
-        let answer = match own.into_iter().chain(cut_off).min() {
-            Some(deadline) => timeout_at(deadline, answer).await,
-            None => Ok(answer.await),
-        };
+        // Polled before its time is looked at: an answer at hand counts even with no time left.
+        let answer = timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await;
         let complaint = match answer {
             Ok(Ok(Ok(()))) => None,
-            Ok(Ok(Err(error))) => Some(error.to_string()),
+            Ok(Ok(Err(error))) => Some(with_causes(error.as_ref())),
             Ok(Err(_panic)) => Some("panicked".to_owned()),
-            Err(_elapsed) => Some(format!("no answer within {:?}", now.elapsed())),
+            Err(_elapsed) => Some(format!("no answer within {limit:?}")),
         };
         let yes = complaint.is_none();
         *self.complaint.lock() = complaint;
         yes
     }
+}
+
+/// Many errors print their cause themselves, many do not: no text is to be missing or said twice.
+fn with_causes(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    for cause in iter::successors(error.source(), |&error| error.source()) {
+        let cause = cause.to_string();
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 impl fmt::Debug for ReadinessCheck {

@@ -59,16 +59,16 @@ pub(crate) struct Sight {
 
 impl Sight {
     pub(crate) fn of(phases: &PhaseWatch) -> Self {
+        // In this order: the phase reached may be ahead of the state, never behind it.
+        let state = phases.state();
         let reached = phases.last_reached();
-        let (state, phase) = match phases.state() {
-            State::Unknown => (ReadinessState::Unknown, None),
-            State::Running(phase) => (ReadinessState::running(reached), Some(phase)),
-            State::Complete => (ReadinessState::WebsocketReady, Some(Phase::Finalize)),
-            State::Failed(failure) => (ReadinessState::Failed, Some(failure.phase)),
-        };
         Self {
-            state,
-            phase,
+            state: match state {
+                State::Unknown => ReadinessState::Unknown,
+                State::Running(_) | State::Complete => ReadinessState::reached(reached),
+                State::Failed(_) => ReadinessState::Failed,
+            },
+            phase: state.phase(),
             reached,
         }
     }
@@ -91,7 +91,7 @@ impl Sight {
 }
 
 impl ReadinessState {
-    fn running(reached: Option<Phase>) -> Self {
+    fn reached(reached: Option<Phase>) -> Self {
         match reached {
             None | Some(Phase::Init) => ReadinessState::Initializing,
             Some(Phase::Dependencies | Phase::Database | Phase::Cache) => {
@@ -109,7 +109,7 @@ mod tests {
 
     fn running(reached: Option<Phase>) -> Sight {
         Sight {
-            state: ReadinessState::running(reached),
+            state: ReadinessState::reached(reached),
             phase: reached.and_then(Phase::next),
             reached,
         }
