@@ -77,3 +77,7 @@ pub use listener::{Listener, Transport, bind};
 pub use message::{Message, Utf8Bytes};
 pub use request::Request;
 pub use server::{ServeError, Server};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
