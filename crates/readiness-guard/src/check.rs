@@ -60,7 +60,8 @@ impl ReadinessCheck {
         }
     }
 
-    /// A no is only a warning. Default: critical, a no keeps the guard waiting.
+    /// A no is only a warning. Default: critical, a no keeps the guard waiting. Its answer is waited for
+    /// all the same, so give one that may hang a short [`timeout`](Self::timeout).
     #[must_use]
     pub fn optional(self) -> Self {
         Self {

@@ -1,7 +1,9 @@
 //! G7, G8: what answers without looking, and what never does.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
-use readiness_guard::ReadinessState;
+use readiness_guard::{ReadinessState, Reason};
 use startup_phases::Phase;
 use tokio::time::sleep;
 
@@ -25,6 +27,26 @@ async fn g7_any_number_of_clients_asking_what_is_known_costs_no_check() {
     let ready = is_ready(verdict);
     assert_eq!(ready.observation.elapsed, ms(1700));
     assert_eq!(u64::from(lever.asked()), ready.observation.checks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_one_guard_is_shared_between_tasks() {
+    let lever = Lever::default();
+    lever.set(true);
+    let guard = guard_of(complete().await, production());
+    let guard = Arc::new(guard.check(lever.check("upstream").after_startup()));
+    let watching = tokio::spawn({
+        let guard = Arc::clone(&guard);
+        async move {
+            let _ready = is_ready(guard.wait_nudged(sleep(ms(10))).await);
+            guard.lost().await
+        }
+    });
+    sleep(ms(50)).await;
+    assert!(guard.readiness().ready);
+    lever.set(false);
+    assert_eq!(watching.await.unwrap().reason(), Reason::CheckFailed);
+    assert!(!guard.readiness().ready);
 }
 
 #[tokio::test(start_paused = true)]
