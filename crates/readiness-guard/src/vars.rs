@@ -20,6 +20,10 @@ impl Vars {
     /// What the process was given. A name or value that is not Unicode is left out: nothing here could
     /// say anything sensible about it.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the process environment is read"
+    )]
     pub fn from_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
