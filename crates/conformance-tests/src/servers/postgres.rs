@@ -1,4 +1,5 @@
-use std::fs::OpenOptions;
+use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,16 +9,20 @@ use tempfile::TempDir;
 
 use super::{PASSWORD, Port, Process, USER, must_succeed, require};
 
-/// What restores a write-ahead log that is not there, in the cluster's directory: it waits at a
-/// named pipe until it is told to go on.
-const RESTORE: &str = "test -e go || cat gate; exit 1";
+/// What restores a write-ahead log that is not there, in the cluster's directory: it says so only when
+/// there is a byte for it in the named pipe. PostgreSQL runs it a handful of times.
+const RESTORE: &str = "head -c 1 gate; exit 1";
 
 /// A PostgreSQL server with a new cluster: the database `postgres`, and the superuser [`USER`], who
 /// needs the [`PASSWORD`].
 ///
 /// It refuses to run as root, so as root it runs as the system's user `postgres`.
 #[derive(Debug)]
-pub struct Postgres(Process);
+pub struct Postgres {
+    process: Process,
+    /// Both ends of the named pipe, so that neither side ever waits to open it.
+    gate: Option<File>,
+}
 
 impl Postgres {
     /// Starts on a free port. `None`: not installed, and said so.
@@ -30,7 +35,11 @@ impl Postgres {
         let program = require("postgres")?;
         let cluster = new_cluster(&program).await;
         let ready = "database system is ready to accept connections";
-        Some(Self(run(&program, port, cluster, ready).await))
+        let process = run(&program, port, cluster, ready).await;
+        Some(Self {
+            process,
+            gate: None,
+        })
     }
 
     /// Starts on `port`, and stays at "the database system is starting up" until
@@ -39,17 +48,22 @@ impl Postgres {
         let program = require("postgres")?;
         let cluster = new_cluster(&program).await;
         let data = cluster.path().join("data");
-        must_succeed(Command::new("mkfifo").arg(data.join("gate")));
+        let gate = data.join("gate");
+        must_succeed(Command::new("mkfifo").arg(&gate));
+        let settings = format!("restore_command = '{RESTORE}'\n");
+        std::fs::write(data.join("postgresql.auto.conf"), settings).expect("a file");
         std::fs::write(data.join("recovery.signal"), "").expect("a file");
-        std::fs::write(
-            data.join("postgresql.auto.conf"),
-            format!("restore_command = '{RESTORE}'\n"),
-        )
-        .expect("a file");
         give_to_postgres(cluster.path());
-        Some(Self(
-            run(&program, port, cluster, "listening on IPv4 address").await,
-        ))
+        let gate = File::options()
+            .read(true)
+            .write(true)
+            .open(gate)
+            .expect("the pipe");
+        let process = run(&program, port, cluster, "listening on IPv4 address").await;
+        Some(Self {
+            process,
+            gate: Some(gate),
+        })
     }
 
     /// Lets a server started by [`start_recovering_on`](Self::start_recovering_on) become ready,
@@ -58,26 +72,16 @@ impl Postgres {
     /// # Panics
     ///
     /// The server was not started like that.
-    pub async fn finish_recovery(&self) {
-        let data = self.0.directory().join("data");
-        let opening = tokio::task::spawn_blocking(move || {
-            std::fs::write(data.join("go"), "").expect("a file");
-            // Opens when the server's side has, and closing it lets that side go on.
-            OpenOptions::new()
-                .write(true)
-                .open(data.join("gate"))
-                .map(drop)
-        });
-        opening
-            .await
-            .expect("no panic")
-            .expect("a server in recovery");
+    pub fn finish_recovery(&self) {
+        let mut gate = self.gate.as_ref().expect("a server in recovery");
+        // Far more than it asks for, far less than the pipe holds.
+        gate.write_all(&[b'.'; 1024]).expect("room in the pipe");
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> std::net::SocketAddr {
-        self.0.address()
+        self.process.address()
     }
 
     /// `postgres://app:secret@127.0.0.1:PORT/postgres`

@@ -22,7 +22,7 @@ pub struct Process {
     address: SocketAddr,
     stop: Signal,
     /// Removed after the server has ended.
-    directory: TempDir,
+    _directory: TempDir,
 }
 
 impl Process {
@@ -49,7 +49,7 @@ impl Process {
                 child,
                 address,
                 stop,
-                directory,
+                _directory: directory,
             };
             wait_for(ready, output);
             process
@@ -64,10 +64,6 @@ impl Process {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    pub(super) fn directory(&self) -> &std::path::Path {
-        self.directory.path()
     }
 }
 

@@ -1,11 +1,14 @@
 //! `exec:`.
 
-use std::path::{Path, PathBuf};
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
 use std::process::Command;
 
 use conformance_tests::servers::must_succeed;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe::Receiver;
+use tokio::task::spawn_blocking;
 
 use super::{happens, is_not_ready, is_ready, probe};
 
@@ -15,10 +18,6 @@ fn pipe() -> (TempDir, PathBuf) {
     let pipe = directory.path().join("pipe");
     must_succeed(Command::new("mkfifo").arg(&pipe));
     (directory, pipe)
-}
-
-async fn open(options: &mut tokio::fs::OpenOptions, path: &Path) -> tokio::fs::File {
-    options.open(path).await.expect("the pipe")
 }
 
 #[tokio::test]
@@ -52,9 +51,9 @@ async fn g8_dropping_an_attempt_kills_its_command() {
         "exec:sh -c 'exec 3>{}; echo running >&3; exec sleep 600'",
         pipe.display()
     ));
-    let mut options = tokio::fs::OpenOptions::new();
     let running = async {
-        let mut lines = BufReader::new(open(options.read(true), &pipe).await).lines();
+        let end = spawn_blocking(|| File::open(pipe)).await.unwrap().unwrap();
+        let mut lines = BufReader::new(Receiver::from_file(end).unwrap()).lines();
         assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("running"));
         lines
     };
@@ -74,5 +73,7 @@ async fn g8_a_command_that_leaves_a_child_behind_is_not_waited_for() {
         "exit status: 1",
     )
     .await;
-    drop(open(tokio::fs::OpenOptions::new().write(true), &pipe).await);
+    // Lets the child go.
+    let end = spawn_blocking(|| OpenOptions::new().write(true).open(pipe)).await;
+    end.unwrap().unwrap();
 }

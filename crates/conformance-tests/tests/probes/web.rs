@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_tungstenite::accept_async;
 
 use super::{happens, is_not_ready, is_ready, probe, seen};
@@ -162,14 +163,19 @@ async fn g8_ws_is_not_ready_without_a_handshake() {
 async fn g8_a_service_that_says_nothing_is_not_ready() {
     let (_listener, address) = silent().await;
     for scheme in ["http", "https", "ws", "wss", "postgres", "redis", "nats"] {
-        let error = probe(&format!("{scheme}://{address}"))
-            .check()
-            .await
-            .expect_err(scheme);
+        let probe = probe(&format!("{scheme}://{address}"));
+        let began = Instant::now();
+        let error = probe.check().await.expect_err(scheme);
         assert!(error.is_timeout(), "{error}");
         assert!(
             error.to_string().ends_with("no answer within 3s"),
             "{error}"
+        );
+        // The clock is virtual and counts in milliseconds.
+        assert_eq!(
+            began.elapsed().as_secs(),
+            probe.limit().as_secs(),
+            "{scheme}"
         );
     }
 }

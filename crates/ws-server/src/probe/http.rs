@@ -80,12 +80,12 @@ impl Resource {
         }
         // Driven here and not in a task, so that dropping the attempt closes the connection.
         let exchange = sender.send_request(request);
-        tokio::pin!(exchange, connection);
+        tokio::pin!(exchange);
         let answer = tokio::select! {
             biased;
             answer = &mut exchange => answer,
             // It ends with or after the answer; without one, it knows better why.
-            ended = &mut connection => match (exchange.await, ended) {
+            ended = connection => match (exchange.await, ended) {
                 (Err(_), Err(why)) => Err(why),
                 (answer, _) => answer,
             },

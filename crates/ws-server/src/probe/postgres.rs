@@ -75,15 +75,20 @@ impl Postgres {
             .await
             .map_err(|error| seen(&error))?;
         // Driven here and not in a task, so that dropping the attempt closes the connection.
-        let answer = tokio::select! {
-            biased;
-            answer = client.simple_query("SELECT 1") => answer.map(drop),
-            ended = &mut connection => match ended {
-                Ok(()) => return Err(Seen::new("the connection was closed")),
-                Err(error) => Err(error),
-            },
-        };
-        answer.map_err(|error| seen(&error))?;
+        {
+            let query = client.simple_query("SELECT 1");
+            tokio::pin!(query);
+            let answer = tokio::select! {
+                biased;
+                answer = &mut query => answer,
+                _ = &mut connection => {
+                    // It may have ended with the answer. Once it is gone, the query waits no more.
+                    drop(connection);
+                    return query.await.map(drop).map_err(|error| seen(&error));
+                }
+            };
+            answer.map_err(|error| seen(&error))?;
+        }
         // Says goodbye: the server logs every connection that breaks off.
         drop(client);
         let _ = connection.await;
