@@ -72,6 +72,7 @@ impl<T: Transport> Pending<T> {
         }
         head.push_str("\r\n");
         self.stream.write_all(head.as_bytes()).await?;
+        self.stream.flush().await?;
         let early = Vec::from(self.early);
         let role = Role::Server;
         Ok(Socket::from_partially_read(self.stream, early, role, Some(config)).await)

@@ -140,7 +140,8 @@ impl<T: Transport> Session<T> {
                 return Poll::Ready(());
             }
             let can_write = !self.blocked && !matches!(self.stage, Stage::Over);
-            if !progress && self.mailbox.rest(cx, self.wants_room, can_write) {
+            let wants_room = self.readable && self.wants_room;
+            if !progress && self.mailbox.rest(cx, wants_room, can_write) {
                 return Poll::Pending;
             }
         }
@@ -169,7 +170,7 @@ impl<T: Transport> Session<T> {
     }
 
     fn take(&mut self, cx: &Context<'_>, frame: Frame) {
-        self.keep_alive.heard(Instant::now);
+        self.keep_alive.heard();
         let message = match frame {
             Frame::Text(text) => Message::Text(text),
             Frame::Binary(bytes) => Message::Binary(bytes),
@@ -188,6 +189,7 @@ impl<T: Transport> Session<T> {
             Frame::Pong(_) | Frame::Frame(_) => return,
         };
         if matches!(self.stage, Stage::Open) {
+            self.keep_alive.active(Instant::now);
             self.mailbox.deliver(cx, message);
         }
     }
@@ -334,12 +336,18 @@ impl<T: Transport> Session<T> {
             return Some(Frame::Ping(Bytes::new()));
         }
         if let Some(message) = self.mailbox.next_to_write() {
+            self.keep_alive.active(Instant::now);
+            if let Stage::Closing { until, .. } = &mut self.stage {
+                // As long as the client reads, it may read all that was sent before the close.
+                *until = Instant::now() + CLOSE_TIMEOUT;
+            }
             return Some(message.into());
         }
-        let Stage::Closing { goodbye, .. } = &mut self.stage else {
+        let Stage::Closing { goodbye, until } = &mut self.stage else {
             return None;
         };
         let frame = goodbye.take()?;
+        *until = Instant::now() + CLOSE_TIMEOUT;
         Some(Frame::Close(Some(frame)))
     }
 

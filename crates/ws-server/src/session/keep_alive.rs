@@ -48,11 +48,15 @@ impl KeepAlive {
     }
 
     /// A frame of any kind came: the client is there.
-    ///
-    /// The clock is read only where idle time is limited: this is called for every message.
-    pub(super) fn heard(&mut self, now: impl FnOnce() -> Instant) {
+    pub(super) fn heard(&mut self) {
         self.heard = true;
         self.paused = false;
+    }
+
+    /// A message came or went: the connection is not idle.
+    ///
+    /// The clock is read only where idle time is limited: this is called for every message.
+    pub(super) fn active(&mut self, now: impl FnOnce() -> Instant) {
         if let Some(idle_due) = &mut self.idle_due {
             *idle_due = now() + self.idle_timeout;
         }
