@@ -127,11 +127,11 @@ fn say_skipped(line: &str) {
 }
 
 fn find(program: &str) -> Option<PathBuf> {
-    let path = variable("PATH").unwrap_or_default();
-    let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    // Not in everybody's PATH.
+    // Its own programs belong together, and few have them in their PATH.
+    let mut directories = postgres::directories();
+    directories.extend(std::env::split_paths(&variable("PATH").unwrap_or_default()));
+    // Not in everybody's PATH either.
     directories.extend(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
-    directories.extend(postgres::directories());
     directories
         .into_iter()
         .map(|directory| directory.join(program))

@@ -57,9 +57,8 @@ pub use self::error::ProbeError;
 
 use self::error::Seen;
 
-/// How long an attempt over the network may take: a lost SYN comes again after 1 s, and a TLS or
-/// SCRAM handshake across the world stays below 2 s. What has not answered by then is asked again
-/// rather than waited for.
+/// How long an attempt over the network may take: a TLS and a SCRAM handshake across the world stay
+/// below 2 s. What has not answered by then is asked again rather than waited for.
 const NETWORK_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a command may take: an interpreter on a busy core needs seconds to start.
@@ -118,10 +117,9 @@ impl Probe {
 
     /// The most one attempt takes: 3 s, and 10 s for `exec:`.
     ///
-    /// Over the network a lost first packet is sent again after 1 s, and that attempt should still
-    /// succeed; a command may be an interpreter, which needs seconds to start on a busy core. One
-    /// address that does not even accept a connection is given up after 1 s, so that the next one
-    /// of the same name has its turn.
+    /// A TLS and a SCRAM handshake across the world stay below 2 s; a command may be an
+    /// interpreter, which needs seconds to start on a busy core. Of the 3 s one address may take 1
+    /// s to accept a connection, so that the next address of the same name has its turn.
     #[must_use]
     pub fn limit(&self) -> Duration {
         match self.0.target {

@@ -62,28 +62,31 @@ async fn g8_postgres_says_why_it_grants_no_session() {
     is_not_ready(&format!("postgres://app@{at}/postgres"), "password missing").await;
 }
 
-/// As a pooler does whose database is gone.
+/// As a pooler does whose database is gone; some keep the session, some end it.
 #[tokio::test]
 async fn g8_postgres_that_grants_a_session_and_fails_the_query_is_not_ready() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let probe = probe(&format!(
-        "postgres://app@{}",
-        listener.local_addr().unwrap()
-    ));
-    let pooler = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        // Authenticated, ready for a query; then an error.
-        let answers: [&[u8]; 2] = [
-            b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I",
-            b"E\0\0\0\x20SFATAL\0C08006\0Mno database\0\0Z\0\0\0\x05I",
-        ];
-        for answer in answers {
-            assert!(stream.read(&mut [0; 512]).await.unwrap() > 0);
-            stream.write_all(answer).await.unwrap();
-        }
-    };
-    let (seen, ()) = tokio::join!(seen(&probe), pooler);
-    assert_eq!(seen, "no database (08006)");
+    // Authenticated, ready for a query; then an error.
+    let answers: [&[u8]; 2] = [
+        b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I",
+        b"E\0\0\0\x20SFATAL\0C08006\0Mno database\0\0Z\0\0\0\x05I",
+    ];
+    for keep in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let probe = probe(&format!(
+            "postgres://app@{}",
+            listener.local_addr().unwrap()
+        ));
+        let pooler = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                assert!(stream.read(&mut [0; 512]).await.unwrap() > 0);
+                stream.write_all(answer).await.unwrap();
+            }
+            keep.then_some(stream)
+        };
+        let (seen, _kept) = tokio::join!(seen(&probe), pooler);
+        assert_eq!(seen, "no database (08006)", "{keep}");
+    }
 }
 
 #[tokio::test]

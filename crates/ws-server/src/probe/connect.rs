@@ -9,8 +9,9 @@ use url::Url;
 
 use super::error::Seen;
 
-/// How long one address of a name may take to accept; then the next one has its turn. Within a data
-/// centre it takes milliseconds, across the world a third of a second.
+/// How long one address of a name may take to accept; then the next one has its turn. Across the
+/// world it takes a third of a second. A lost packet would be sent again after this second: the
+/// next attempt does the same.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// A host and a port, not resolved.
@@ -55,12 +56,7 @@ impl Endpoint {
         Err(match failures.len() {
             0 => Seen::new(format!("{} has no address", self.host)),
             1 => failures.remove(0).1,
-            _ => {
-                let each = failures
-                    .iter()
-                    .map(|(address, seen)| format!("{address} {}", seen.words()));
-                Seen::new(each.collect::<Vec<_>>().join(", "))
-            }
+            _ => Seen::at_each(&failures),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The most of a service's own words that goes into an error.
@@ -82,20 +83,67 @@ impl Seen {
         }
     }
 
-    pub(super) fn words(&self) -> &str {
-        &self.words
+    /// What was seen at each of several addresses.
+    pub(super) fn at_each(seen: &[(SocketAddr, Self)]) -> Self {
+        let words: Vec<String> = seen
+            .iter()
+            .map(|(address, seen)| format!("{address} {}", seen.words))
+            .collect();
+        let silence = seen.iter().all(|(_, seen)| seen.kind == Kind::Silence);
+        Self {
+            kind: if silence { Kind::Silence } else { Kind::Answer },
+            ..Self::new(words.join(", "))
+        }
     }
 }
 
 impl From<io::Error> for Seen {
+    /// "connection refused", where the system says "Connection refused (os error 111)".
     fn from(error: io::Error) -> Self {
-        // The kind of what the system says reads "connection refused", without the number; a layer
-        // above TCP has words of its own.
-        match error.raw_os_error() {
-            Some(_) if error.kind().to_string() != io::ErrorKind::Other.to_string() => {
-                Self::new(error.kind().to_string())
-            }
-            _ => Self::new(error.to_string()),
+        let words = error.to_string();
+        if error.raw_os_error().is_none() {
+            return Self::new(words);
         }
+        let plain = words.split(" (os error").next().unwrap_or_default();
+        Self::new(plain.to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_told_without_its_number() {
+        let refused = io::Error::from_raw_os_error(111);
+        assert_eq!(Seen::from(refused).words, "connection refused");
+        let other = io::Error::other("invalid peer certificate: UnknownIssuer");
+        assert_eq!(
+            Seen::from(other).words,
+            "invalid peer certificate: UnknownIssuer"
+        );
+    }
+
+    #[test]
+    fn what_a_service_says_is_one_bounded_printable_line() {
+        let words = Seen::new(format!("a\r\n\x1b[31m{}", "x".repeat(1000))).words;
+        assert!(words.starts_with("a   [31mx"), "{words}");
+        assert_eq!(words.chars().count(), MAX_SEEN);
+    }
+
+    #[test]
+    fn several_addresses_are_silent_only_if_all_are() {
+        let at = |seen: &Seen| ("127.0.0.1:1".parse().unwrap(), seen.clone());
+        let (silent, refused) = (Seen::silence(Duration::from_secs(1)), Seen::new("refused"));
+        let both = Seen::at_each(&[at(&silent), at(&refused)]);
+        assert_eq!(
+            both.words,
+            "127.0.0.1:1 no answer within 1s, 127.0.0.1:1 refused"
+        );
+        assert_eq!(both.kind, Kind::Answer);
+        assert_eq!(
+            Seen::at_each(&[at(&silent), at(&silent)]).kind,
+            Kind::Silence
+        );
     }
 }
