@@ -115,7 +115,8 @@ impl Answer {
 pub(crate) async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let until_closed = async {
         stream.shutdown().await?;
-        let mut thrown_away = [0; 2048];
+        // On the heap: in every connection's task it would be there from the beginning.
+        let mut thrown_away = vec![0; 2048];
         while stream.read(&mut thrown_away).await? > 0 {}
         io::Result::Ok(())
     };

@@ -1,8 +1,12 @@
 //! The way of one connection, from the accepted socket to its end.
 //!
-//! Read it from top to bottom: the head is read; an upgrade enters the gate, is held if the gate
-//! is closed, gets its 101 and is served; anything else is a request for one of our own pages.
+//! Read it from top to bottom: the head is read; an upgrade arrives at the gate, is held if the
+//! gate is closed, gets its 101 and is served; anything else is a request for one of our own pages.
+//!
+//! Each stage is boxed on its own and gone before the next one begins, so that a connection costs
+//! what its stage needs: a held one little, and a served one nothing of the hold.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::debug;
-use ws_queue::{Entry, Lease};
+use ws_queue::{Entry, Ticket};
 
 use crate::answer::{Answer, linger};
 use crate::connection::Connection;
@@ -32,15 +36,18 @@ use crate::shared::Shared;
 
 pub(crate) async fn connection<T: Transport>(mut stream: T, peer: SocketAddr, server: Arc<Shared>) {
     match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
-        // Boxed, as everything that is not needed while a connection is held, so that a held one
-        // stays small.
         Ok(Head::Plain { read }) => Box::pin(http::serve(stream, read, server)).await,
         Ok(Head::Upgrade {
             method,
             request,
             early,
         }) => match pending(stream, method, request, early, &server) {
-            Ok(pending) => upgrade(pending, peer, &server).await,
+            Ok(pending) => {
+                let arrived = Box::pin(arrive(pending, peer, &server)).await;
+                if let Some(admitted) = arrived {
+                    Box::pin(serve(admitted, &server)).await;
+                }
+            }
             Err((stream, answer)) => answer.send(stream).await,
         },
         Err(error) => {
@@ -83,51 +90,89 @@ fn is_among(origins: &[String], origin: &str) -> bool {
         .any(|allowed| allowed.eq_ignore_ascii_case(origin))
 }
 
-async fn upgrade<T: Transport>(mut pending: Pending<T>, peer: SocketAddr, server: &Arc<Shared>) {
+/// A client that has its WebSocket and whose turn it is.
+struct Admitted<T> {
+    socket: Socket<T>,
+    request: Request,
+    /// What it sent while it was held.
+    kept: VecDeque<Message>,
+    registered: Registered,
+}
+
+/// From the gate to the WebSocket. Whoever does not get that far has had its answer, or has left.
+async fn arrive<T: Transport>(
+    mut pending: Pending<T>,
+    peer: SocketAddr,
+    server: &Shared,
+) -> Option<Admitted<T>> {
     let Some(registered) = server.registry.register(peer) else {
-        return refuse(pending, Reason::ConnectionLimit, server).await;
+        refuse(pending, Reason::ConnectionLimit, server).await;
+        return None;
     };
-    let ticket = match server.queue.enter(registered.client()) {
-        Entry::Admitted(lease) => return admit(pending, lease, registered, server).await,
-        Entry::Refused(why) => return refuse(pending, why.into(), server).await,
-        Entry::Held(ticket) => ticket,
-    };
-    debug!(id = registered.client().id, %peer, position = ticket.position(), "held");
-    match server.settings.queue.hold {
-        HoldMode::Upgrade => match hold::before_upgrade(&mut pending, ticket).await {
-            Held::Admitted(lease) => admit(pending, lease, registered, server).await,
-            Held::Refused(reason) => refuse(pending, reason, server).await,
-            Held::Left => debug!(id = registered.client().id, "left while held"),
-        },
-        HoldMode::Frames => {
-            let Some((mut socket, request)) = accept(pending, server).await else {
-                return;
-            };
-            let mut kept = Kept::new(server.settings.queue.max_held_bytes);
-            match Box::pin(hold::after_upgrade(&mut socket, &mut kept, ticket)).await {
-                Held::Admitted(lease) => {
-                    lease.acknowledge();
-                    let kept = kept.into_messages();
-                    serve(socket, request, kept, registered, server).await;
+    let held = match server.queue.enter(registered.client()) {
+        Entry::Admitted(lease) => Held::Admitted(lease),
+        Entry::Refused(why) => Held::Refused(why.into()),
+        Entry::Held(ticket) => {
+            let id = registered.client().id;
+            debug!(id, %peer, position = ticket.position(), "held");
+            match server.settings.queue.hold {
+                HoldMode::Upgrade => hold::before_upgrade(&mut pending, ticket).await,
+                HoldMode::Frames => {
+                    return Box::pin(hold_frames(pending, ticket, registered, server)).await;
                 }
-                Held::Refused(reason) => close(socket, reason, server).await,
-                Held::Left => debug!(id = registered.client().id, "left while held"),
             }
+        }
+    };
+    match held {
+        Held::Admitted(lease) => {
+            // Should the client have left, the lease is dropped, and with that it counts as gone.
+            let (socket, request) = accept(pending, server).await?;
+            lease.acknowledge();
+            Some(Admitted {
+                socket,
+                request,
+                kept: VecDeque::new(),
+                registered,
+            })
+        }
+        Held::Refused(reason) => {
+            refuse(pending, reason, server).await;
+            None
+        }
+        Held::Left => {
+            debug!(id = registered.client().id, "left while held");
+            None
         }
     }
 }
 
-/// Answers the upgrade of an admitted client. Should it have left, the lease is dropped, and with
-/// that the client counts as gone.
-async fn admit<T: Transport>(
+/// Holds a client behind its 101.
+async fn hold_frames<T: Transport>(
     pending: Pending<T>,
-    lease: Lease<Client>,
+    ticket: Ticket<Client>,
     registered: Registered,
-    server: &Arc<Shared>,
-) {
-    if let Some((socket, request)) = accept(pending, server).await {
-        lease.acknowledge();
-        serve(socket, request, [], registered, server).await;
+    server: &Shared,
+) -> Option<Admitted<T>> {
+    let (mut socket, request) = accept(pending, server).await?;
+    let mut kept = Kept::new(server.settings.queue.max_held_bytes);
+    match hold::after_upgrade(&mut socket, &mut kept, ticket).await {
+        Held::Admitted(lease) => {
+            lease.acknowledge();
+            Some(Admitted {
+                socket,
+                request,
+                kept: kept.into_messages(),
+                registered,
+            })
+        }
+        Held::Refused(reason) => {
+            close(socket, reason, server).await;
+            None
+        }
+        Held::Left => {
+            debug!(id = registered.client().id, "left while held");
+            None
+        }
     }
 }
 
@@ -142,24 +187,26 @@ async fn accept<T: Transport>(
     Some((socket, request))
 }
 
-/// Serves an admitted client, from its first message, which it may have sent while it was held.
-async fn serve<T: Transport>(
-    socket: Socket<T>,
-    request: Request,
-    kept: impl IntoIterator<Item = Message>,
-    registered: Registered,
-    server: &Arc<Shared>,
-) {
+/// Serves a client from its first message on.
+async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
+    let Admitted {
+        socket,
+        request,
+        kept,
+        registered,
+    } = admitted;
     registered.go_live();
     let limits = &server.settings.limits;
     let mailbox = Arc::new(Mailbox::new(limits, kept));
     let client = Arc::clone(registered.client());
-    let (id, peer) = (client.id, client.peer);
-    debug!(id, %peer, "serving");
+    let id = client.id;
+    debug!(id, peer = %client.peer, "serving");
     let connection = Connection::new(client, request, Arc::clone(&mailbox));
     let handler = (server.handlers)(connection);
-    let session = Session::new(id, socket, mailbox, handler, limits, server.drain.watch());
-    let end = Box::pin(session.run()).await;
+    let stopping = server.drain.watch();
+    let end = Session::new(id, socket, mailbox, handler, limits, stopping)
+        .run()
+        .await;
     debug!(id, ?end, "ended");
 }
 
