@@ -32,7 +32,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 
 pub use self::nats::Nats;
 pub use self::postgres::Postgres;
@@ -71,6 +71,20 @@ impl Port {
         Self(socket)
     }
 
+    /// Has the port answer: connections are accepted by the system, and by nobody else, until what
+    /// this returns is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Somebody listens there already.
+    #[must_use]
+    pub fn open(&self) -> TcpListener {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("SO_REUSEADDR");
+        socket.bind(self.address()).expect("our own port");
+        socket.listen(1024).expect("nobody else listens")
+    }
+
     /// Where a server on this port is reached.
     ///
     /// # Panics
@@ -104,15 +118,17 @@ pub fn require(program: &str) -> Option<PathBuf> {
             "postgres" => "postgresql",
             same => same,
         };
-        // The harness names a test's thread after the test.
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("a test");
-        say_skipped(&format!("SKIPPED: {test}: {package} is not installed"));
+        say_skipped(package);
     }
     found
 }
 
-fn say_skipped(line: &str) {
+/// Says that the calling test cannot run without `package`; see [`require`].
+pub(crate) fn say_skipped(package: &str) {
+    // The harness names a test's thread after the test.
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let line = format!("SKIPPED: {test}: {package} is not installed");
     assert!(
         variable("CONFORMANCE_REQUIRE_ALL").as_deref() != Some("1"),
         "{line}, and CONFORMANCE_REQUIRE_ALL=1"
@@ -142,6 +158,6 @@ fn find(program: &str) -> Option<PathBuf> {
     clippy::disallowed_methods,
     reason = "says which tests can run on this machine, not how the product behaves"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -1,0 +1,316 @@
+//! The real `ws-server` binary as a child process.
+//!
+//! ```no_run
+//! use conformance_tests::binary::WsServer;
+//!
+//! # async fn a_test() {
+//! let mut server = WsServer::with("queue.max_size = 500").start().await;
+//! assert_eq!(server.get("/livez").await.status, 200);
+//! server.until(|status| status["queue"]["open"] == true).await;
+//! server.signal(nix::sys::signal::Signal::SIGTERM);
+//! assert_eq!(server.end().await.code, Some(0));
+//! # }
+//! ```
+//!
+//! It listens on a [`Port`] of its own, sees no environment but `PATH` and what the test gives it,
+//! and is killed when it is dropped. What it wrote to stderr is shown where the test fails.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::happens;
+use crate::servers::{Port, variable};
+use crate::wire::{Answer, Wire};
+
+/// How often something outside this process is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// A `ws-server` that is still to be started.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct WsServer {
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    settings: Option<String>,
+}
+
+impl WsServer {
+    /// With nothing but its defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With a settings file of this text, in TOML.
+    pub fn with(settings: impl Into<String>) -> Self {
+        Self {
+            settings: Some(settings.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Adds arguments.
+    pub fn arguments<const N: usize>(mut self, arguments: [&str; N]) -> Self {
+        self.arguments.extend(arguments.map(str::to_owned));
+        self
+    }
+
+    /// Adds an environment variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts on a free port, given with `--listen`; returns once the port answers.
+    ///
+    /// # Panics
+    ///
+    /// It ends, or 60 s pass, before that.
+    pub async fn start(self) -> Running {
+        let port = Port::reserve();
+        let listen = port.address().to_string();
+        self.arguments(["--listen", &listen]).start_on(port).await
+    }
+
+    /// Starts what listens on `port` for another reason than `--listen`; returns once the port
+    /// answers.
+    ///
+    /// # Panics
+    ///
+    /// It ends, or 60 s pass, before that.
+    pub async fn start_on(self, port: Port) -> Running {
+        let mut running = Running {
+            process: self.spawn().await,
+            port,
+        };
+        happens("the port answers", async {
+            while TcpStream::connect(running.address()).await.is_err() {
+                let ended = running.process.child.try_wait().expect("our child");
+                assert_eq!(ended, None, "ended before its port answered");
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        })
+        .await;
+        running
+    }
+
+    /// Runs to the end of the process.
+    ///
+    /// # Panics
+    ///
+    /// It does not end within 60 s.
+    pub async fn finish(self) -> Ended {
+        self.spawn().await.end().await
+    }
+
+    async fn spawn(self) -> Process {
+        let built = tokio::task::spawn_blocking(executable).await;
+        let mut command = Command::new(built.expect("ws-server is built"));
+        let directory = tempfile::tempdir().expect("a directory");
+        command.args(&self.arguments);
+        if let Some(settings) = &self.settings {
+            let file = directory.path().join("ws.toml");
+            std::fs::write(&file, settings).expect("a file");
+            command.arg("--config").arg(file);
+        }
+        let output = |name| File::create(directory.path().join(name)).expect("a file");
+        command
+            .env_clear()
+            .env("PATH", variable("PATH").unwrap_or_default())
+            .envs(self.variables)
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(output("stdout"))
+            .stderr(output("stderr"));
+        let child = command.spawn().expect("ws-server starts");
+        Process { child, directory }
+    }
+}
+
+/// A `ws-server` whose port answers.
+#[derive(Debug)]
+pub struct Running {
+    process: Process,
+    port: Port,
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// Where it serves WebSockets.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("ws://{}/ws", self.address())
+    }
+
+    /// Asks for a page.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path).await
+    }
+
+    /// Sends a request without a body.
+    pub async fn ask(&self, method: &str, path: &str) -> Answer {
+        let mut wire = Wire::connect(self.address()).await;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n\r\n",
+            self.address()
+        );
+        wire.send(head.as_bytes()).await;
+        wire.answer().await
+    }
+
+    /// What `/status` says.
+    pub async fn status(&self) -> Value {
+        let answer = self.get("/status").await;
+        assert_eq!(answer.status, 200);
+        answer.json()
+    }
+
+    /// Looks at `/status` until it is as wished, and returns it.
+    ///
+    /// # Panics
+    ///
+    /// It is not within 60 s; the panic shows the last.
+    pub async fn until(&self, wished: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let looking = async {
+            loop {
+                last = self.status().await;
+                if wished(&last) {
+                    return;
+                }
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        };
+        let limit = tokio::time::timeout(crate::LIMIT, looking).await;
+        assert!(limit.is_ok(), "stays at {last:#}");
+        last
+    }
+
+    /// Waits until `size` clients are held, and returns what `/status` says then.
+    pub async fn until_held(&self, size: usize) -> Value {
+        self.until(|status| status["queue"]["size"] == size).await
+    }
+
+    /// The most memory it has used so far, in bytes; `None` where the system does not say.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        let file = format!("/proc/{}/status", self.process.child.id());
+        let status = std::fs::read_to_string(file).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kilobytes * 1024)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.process.pid(), signal).expect("a running process");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// It does not end within 60 s.
+    pub async fn end(self) -> Ended {
+        self.process.end().await
+    }
+}
+
+/// What a `ws-server` that has ended left behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; none if a signal killed it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// The settings, and its output, which is read from files so that no pipe can fill up.
+    directory: TempDir,
+}
+
+impl Process {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().expect("a process id"))
+    }
+
+    async fn end(mut self) -> Ended {
+        let status: ExitStatus = happens("ws-server ends", async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("our child") {
+                    return status;
+                }
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        })
+        .await;
+        Ended {
+            code: status.code(),
+            stdout: self.output("stdout"),
+            stderr: self.output("stderr"),
+        }
+    }
+
+    fn output(&self, name: &str) -> String {
+        std::fs::read_to_string(self.directory.path().join(name)).expect("text in a file")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("ws-server wrote:\n{}", self.output("stderr"));
+        }
+    }
+}
+
+/// Where the binary is, built by the first who asks: `cargo test` alone does not build the binary of
+/// another crate, and one that lies about from yesterday would be tested unnoticed. Where it is
+/// fresh, cargo says so in a moment.
+fn executable() -> &'static Path {
+    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
+    EXECUTABLE.get_or_init(|| {
+        // <target>/<profile>/deps/<this test>
+        let this = std::env::current_exe().expect("a test has a path");
+        let profile = this.ancestors().nth(2).expect("cargo's layout");
+        let target = profile.parent().expect("cargo's layout");
+        let mut cargo = Command::new(env!("CARGO"));
+        // The features of the whole workspace, so that nothing is compiled for this alone.
+        cargo.args(["build", "--quiet", "--workspace", "--bin", "ws-server"]);
+        cargo.arg("--target-dir").arg(target);
+        cargo.args([
+            "--profile",
+            match profile.file_name().and_then(|name| name.to_str()) {
+                Some("debug") | None => "dev",
+                Some(other) => other,
+            },
+        ]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        crate::servers::must_succeed(&mut cargo);
+        profile.join("ws-server")
+    })
+}

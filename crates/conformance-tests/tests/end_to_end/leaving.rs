@@ -1,0 +1,114 @@
+//! Clients that leave while they are held.
+
+use conformance_tests::binary::WsServer;
+use conformance_tests::clients::{Client, open};
+use conformance_tests::servers::Port;
+use conformance_tests::wire::{Frame, Wire, frame};
+
+use super::{adds_up, waits_for};
+
+/// More than is read from one held client, and less than the system's buffers take.
+const MUCH: usize = 200 * 1024;
+
+/// A server with places for two, and one client that stays. Another comes with `arrive`, given the
+/// server's URL and address, and leaves with `leave`; then a third finds its place free.
+async fn frees_its_place<C>(
+    hold: &str,
+    arrive: impl AsyncFnOnce(&str, std::net::SocketAddr) -> Option<C>,
+    leave: impl FnOnce(C),
+) {
+    let port = Port::reserve();
+    let queue = format!("queue = {{ max_size = 2, hold = \"{hold}\" }}\n");
+    let server = WsServer::with(queue + &waits_for(&port)).start().await;
+    let mut stays = Wire::upgrading(server.address()).await;
+    server.until_held(1).await;
+    let Some(leaves) = arrive(&server.url(), server.address()).await else {
+        return;
+    };
+    server.until_held(2).await;
+    leave(leaves);
+    let status = server
+        .until(|status| status["queue"]["abandoned"] == 1)
+        .await;
+    assert_eq!(status["queue"]["size"], 1);
+    assert_eq!(adds_up(&status), 2);
+
+    let mut comes_later = Wire::upgrading(server.address()).await;
+    server.until_held(2).await;
+    let _open = port.open();
+    for wire in [&mut stays, &mut comes_later] {
+        wire.opened().await;
+        wire.echoes("hello").await;
+    }
+    let status = server.status().await;
+    assert_eq!(status["queue"]["admitted"], 2);
+    assert_eq!(status["connections"]["live"], 2);
+    assert_eq!(adds_up(&status), 3);
+}
+
+#[tokio::test]
+async fn s7_a_client_killed_while_held_frees_its_place() {
+    let arrive = async |url: &str, _| Client::python(url, "hello").await;
+    frees_its_place("upgrade", arrive, Client::kill).await;
+}
+
+#[tokio::test]
+async fn s7_a_client_killed_while_held_with_frames_frees_its_place() {
+    let arrive = async |url: &str, _| {
+        let mut python = Client::python(url, "sent while held").await?;
+        assert_eq!(python.event().await, open());
+        Some(python)
+    };
+    frees_its_place("frames", arrive, Client::kill).await;
+}
+
+#[tokio::test]
+async fn s7_a_browser_killed_while_held_frees_its_place() {
+    let arrive = async |url: &str, _| Client::chromium(url, "hello").await;
+    frees_its_place("upgrade", arrive, Client::kill).await;
+}
+
+#[tokio::test]
+async fn s7_a_connection_that_ends_while_held_frees_its_place() {
+    for leave in [drop, Wire::reset] {
+        for hold in ["upgrade", "frames"] {
+            let arrive = async |_: &str, address| Some(Wire::upgrading(address).await);
+            frees_its_place(hold, arrive, leave).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn s7_early_bytes_do_not_hide_that_a_client_left() {
+    for leave in [drop, Wire::reset] {
+        for hold in ["upgrade", "frames"] {
+            for early in [5, MUCH] {
+                let arrive = async |_: &str, address| {
+                    let mut wire = Wire::upgrading(address).await;
+                    wire.send(&frame(0x2, &vec![7; early])).await;
+                    Some(wire)
+                };
+                frees_its_place(hold, arrive, leave).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn s7_early_bytes_of_a_client_that_stays_are_answered() {
+    for hold in ["upgrade", "frames"] {
+        let port = Port::reserve();
+        let queue = format!("queue.hold = \"{hold}\"\n");
+        let server = WsServer::with(queue + &waits_for(&port)).start().await;
+        let mut wire = Wire::upgrading(server.address()).await;
+        for early in [5, MUCH, 5] {
+            wire.send(&frame(0x2, &vec![7; early])).await;
+        }
+        server.until_held(1).await;
+        let _open = port.open();
+        wire.opened().await;
+        for early in [5, MUCH, 5] {
+            assert_eq!(wire.frame().await, Frame::Binary(vec![7; early]));
+        }
+    }
+}
