@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::Context;
-use readiness_guard::{ReadinessCheck, Vars};
+use readiness_guard::{Environment, ReadinessCheck, Vars};
 use sd_notify::NotifyState;
 use startup_phases::{Phase, Sequence, Step};
 
@@ -39,7 +39,7 @@ impl Plan {
     ) -> anyhow::Result<Self> {
         let mut startup = Sequence::builder()
             .step(telemetry_step(settings.log.clone(), listens))
-            .step(config_step(settings.queue.max_size))
+            .step(config_step(settings, vars))
             .step(descriptors_step(settings.limits.max_connections));
         let mut monitors = Vec::new();
         for step in &settings.startup.steps {
@@ -69,9 +69,23 @@ fn telemetry_step(log: LogSettings, listens: SocketAddr) -> Step {
     })
 }
 
-/// Says where this machine cannot give what the settings ask for.
-fn config_step(max_size: usize) -> Step {
+/// Says what is odd about the settings, and where this machine cannot give what they ask for. The
+/// guard says some of it too, but it begins before there is a log.
+fn config_step(settings: &Settings, vars: &Vars) -> Step {
+    let max_size = settings.queue.max_size;
+    let bypass = settings.guard.bypass;
+    let environment = match settings.environment {
+        // What the variables say decides nothing then.
+        Some(_) => Vec::new(),
+        None => Environment::from_vars(vars).warnings().to_vec(),
+    };
     Step::new(Phase::Init, "config", move || async move {
+        for warning in environment {
+            warn!("{warning}");
+        }
+        if bypass {
+            warn!("guard.bypass is set: clients are served whether or not startup is complete");
+        }
         let somaxconn = fs::read_to_string(SOMAXCONN);
         // Elsewhere than on Linux nothing is known, and nothing is said.
         if let Some(backlog) = somaxconn
