@@ -1,6 +1,7 @@
 //! `ws-server run`: serves until it is told to stop.
 
 use readiness_guard::{Environment, Vars};
+use startup_phases::BuildError;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use ws_server::settings::Loaded;
@@ -29,6 +30,10 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> Exit {
         Ok(()) => Exit::Clean,
         Err(error) => {
             eprintln!("ws-server: {error}");
+            if error.is::<BuildError>() {
+                // Steps that are each right, and do not go together.
+                return Exit::BadConfiguration;
+            }
             match error.downcast_ref() {
                 Some(ServeError::Startup(_)) => Exit::StartupFailed,
                 _ => Exit::RuntimeFault,
