@@ -14,7 +14,12 @@ pub(crate) fn check(args: &SettingsArgs, vars: &Vars) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let plan = match Plan::new(&loaded.settings, vars, loaded.settings.server.listen) {
+    let mut listens = loaded.settings.server.listen;
+    if listens.port() == 0 {
+        // It becomes a free one when it is bound; any other does to make a plan.
+        listens.set_port(1);
+    }
+    let plan = match Plan::new(&loaded.settings, vars, listens) {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("ws-server: {error:#}");
