@@ -243,6 +243,15 @@ pub struct Ended {
     pub stderr: String,
 }
 
+impl Ended {
+    /// Whether one of its log lines is a warning that contains `text`.
+    #[must_use]
+    pub fn warns(&self, text: &str) -> bool {
+        let mut lines = self.stderr.lines();
+        lines.any(|line| line.contains(" WARN ") && line.contains(text))
+    }
+}
+
 #[derive(Debug)]
 struct Process {
     child: Child,
@@ -299,6 +308,14 @@ fn executable() -> &'static Path {
         let profile = this.ancestors().nth(2).expect("cargo's layout");
         let target = profile.parent().expect("cargo's layout");
         let mut cargo = Command::new(env!("CARGO"));
+        // What `cargo test` adds to the environment would have build scripts run again, here and the
+        // next time there.
+        for added in ["MANIFEST_DIR", "MANIFEST_PATH", "PKG_NAME"] {
+            cargo.env_remove(format!("CARGO_{added}"));
+        }
+        for added in ["", "_MAJOR", "_MINOR", "_PATCH", "_PRE"] {
+            cargo.env_remove(format!("CARGO_PKG_VERSION{added}"));
+        }
         // The features of the whole workspace, so that nothing is compiled for this alone.
         cargo.args(["build", "--quiet", "--workspace", "--bin", "ws-server"]);
         cargo.arg("--target-dir").arg(target);

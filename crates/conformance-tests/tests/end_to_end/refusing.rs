@@ -8,7 +8,7 @@ use conformance_tests::servers::Port;
 use conformance_tests::wire::Wire;
 use futures::future::join_all;
 
-use super::{adds_up, waits_for};
+use super::{adds_up, step, waits_for};
 
 /// Fills the 50 places that there are by default.
 async fn held_by_50(settings: &str, port: &Port) -> (Running, Vec<Wire>) {
@@ -114,4 +114,27 @@ async fn q6_s5_who_waited_too_long_is_refused_in_both_ways_of_holding() {
     let status = server.status().await;
     assert_eq!(status["queue"]["expired"], 1);
     assert_eq!(adds_up(&status), 1);
+}
+
+#[tokio::test]
+async fn s5_who_comes_before_clients_are_held_is_refused_as_too_early() {
+    let (first, second) = (Port::reserve(), Port::reserve());
+    let settings = "queue.hold_from = \"services\"\n".to_owned()
+        + &step("database", "first", &first, "10m")
+        + &waits_for(&second);
+    let server = WsServer::with(settings).start().await;
+    let mut early = Wire::upgrading(server.address()).await;
+    early.answer().await.is_refusal("too_early");
+
+    let _first = first.open();
+    server
+        .until(|status| status["startup"]["phase"] == "services")
+        .await;
+    let mut held = Wire::upgrading(server.address()).await;
+    let status = server.until_held(1).await;
+    assert_eq!(status["queue"]["refused_early"], 1);
+    assert_eq!(adds_up(&status), 2);
+    let _second = second.open();
+    held.opened().await;
+    held.echoes("hello").await;
 }
