@@ -15,11 +15,11 @@
 //! It listens on a [`Port`] of its own, sees no environment but `PATH` and what the test gives it,
 //! and is killed when it is dropped. What it wrote to stderr is shown where the test fails.
 
+mod build;
+
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -28,6 +28,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use self::build::executable;
 use crate::happens;
 use crate::servers::{Port, variable};
 use crate::wire::{Answer, Wire};
@@ -295,39 +296,4 @@ impl Drop for Process {
             eprintln!("ws-server wrote:\n{}", self.output("stderr"));
         }
     }
-}
-
-/// Where the binary is, built by the first who asks: `cargo test` alone does not build the binary of
-/// another crate, and one that lies about from yesterday would be tested unnoticed. Where it is
-/// fresh, cargo says so in a moment.
-fn executable() -> &'static Path {
-    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
-    EXECUTABLE.get_or_init(|| {
-        // <target>/<profile>/deps/<this test>
-        let this = std::env::current_exe().expect("a test has a path");
-        let profile = this.ancestors().nth(2).expect("cargo's layout");
-        let target = profile.parent().expect("cargo's layout");
-        let mut cargo = Command::new(env!("CARGO"));
-        // What `cargo test` adds to the environment would have build scripts run again, here and the
-        // next time there.
-        for added in ["MANIFEST_DIR", "MANIFEST_PATH", "PKG_NAME"] {
-            cargo.env_remove(format!("CARGO_{added}"));
-        }
-        for added in ["", "_MAJOR", "_MINOR", "_PATCH", "_PRE"] {
-            cargo.env_remove(format!("CARGO_PKG_VERSION{added}"));
-        }
-        // The features of the whole workspace, so that nothing is compiled for this alone.
-        cargo.args(["build", "--quiet", "--workspace", "--bin", "ws-server"]);
-        cargo.arg("--target-dir").arg(target);
-        cargo.args([
-            "--profile",
-            match profile.file_name().and_then(|name| name.to_str()) {
-                Some("debug") | None => "dev",
-                Some(other) => other,
-            },
-        ]);
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        crate::servers::must_succeed(&mut cargo);
-        profile.join("ws-server")
-    })
 }

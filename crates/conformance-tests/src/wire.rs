@@ -1,6 +1,7 @@
 //! A client that hides nothing: it sends any bytes at all, and shows every answer and every frame
 //! that came over the wire.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -78,27 +79,28 @@ impl Wire {
 
     /// The next frame, or the end of the connection.
     pub async fn frame(&mut self) -> Frame {
-        happens("a frame", self.read_frame())
-            .await
-            .unwrap_or(Frame::End)
+        match happens("a frame", self.read_frame()).await {
+            Ok(frame) => frame,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Frame::End,
+            Err(_) => Frame::Reset,
+        }
     }
 
-    /// All that still comes, up to the end of the connection, which it says it closed by itself.
+    /// All that still comes, up to the end of the connection. A close frame is answered.
     pub async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {
-            match self.frame().await {
-                Frame::End => return frames,
-                frame @ Frame::Close(..) => {
+            let seen = self.frame().await;
+            match seen {
+                Frame::End | Frame::Reset => return frames,
+                Frame::Close(..) => {
+                    let answer = frame(0x8, &1000u16.to_be_bytes());
                     // The server may be gone before it has the answer.
-                    let _ = self
-                        .0
-                        .write_all(&super::wire::frame(0x8, &1000u16.to_be_bytes()))
-                        .await;
-                    frames.push(frame);
+                    let _ = self.0.write_all(&answer).await;
                 }
-                frame => frames.push(frame),
+                _ => {}
             }
+            frames.push(seen);
         }
     }
 
@@ -201,8 +203,10 @@ pub enum Frame {
     Pong(Vec<u8>),
     /// A close frame; 1005 is one without a code.
     Close(u16, String),
-    /// Not a frame: the connection is over.
+    /// Not a frame: the server has closed the connection.
     End,
+    /// Not a frame: the server has reset the connection.
+    Reset,
 }
 
 /// An answer to an HTTP request.

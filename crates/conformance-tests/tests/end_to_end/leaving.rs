@@ -122,3 +122,32 @@ async fn s7_early_bytes_of_a_client_that_stays_are_answered() {
         }
     }
 }
+
+/// Held with frames, a client sends `bytes`, sees one close frame, with `code`, and is gone.
+async fn ends_while_held(bytes: &[u8], code: u16) {
+    let port = Port::reserve();
+    let settings = "queue.hold = \"frames\"\n".to_owned() + &waits_for(&port);
+    let server = WsServer::with(settings).start().await;
+    let mut wire = Wire::open(server.address()).await;
+    server.until_held(1).await;
+    wire.send(bytes).await;
+    let frames = wire.rest().await;
+    assert!(
+        matches!(frames[..], [Frame::Close(seen, _)] if seen == code),
+        "{frames:?}"
+    );
+    let status = server.until_held(0).await;
+    assert_eq!(status["queue"]["abandoned"], 1);
+    assert_eq!(adds_up(&status), 1);
+}
+
+#[tokio::test]
+async fn s7_a_close_while_held_with_frames_is_answered_and_frees_the_place() {
+    ends_while_held(&frame(0x8, &1000u16.to_be_bytes()), 1000).await;
+}
+
+#[tokio::test]
+async fn s7_s12_a_protocol_error_while_held_with_frames_gets_its_code_and_frees_the_place() {
+    ends_while_held(&frame(0x1, b"caf\xe9"), 1007).await;
+    ends_while_held(&frame(0x3, b""), 1002).await;
+}

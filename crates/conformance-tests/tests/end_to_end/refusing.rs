@@ -5,8 +5,9 @@ use std::iter;
 use conformance_tests::binary::{Running, WsServer};
 use conformance_tests::clients::Client;
 use conformance_tests::servers::Port;
-use conformance_tests::wire::Wire;
+use conformance_tests::wire::{Frame, Wire, frame};
 use futures::future::join_all;
+use nix::sys::signal::Signal;
 
 use super::{adds_up, step, waits_for};
 
@@ -137,4 +138,27 @@ async fn s5_who_comes_before_clients_are_held_is_refused_as_too_early() {
     let _second = second.open();
     held.opened().await;
     held.echoes("hello").await;
+}
+
+/// Closing over bytes that nobody has read resets the connection, and that destroys the answer on
+/// its way.
+#[tokio::test]
+async fn s5_a_refusal_arrives_at_clients_that_had_sent_more_than_was_read() {
+    let port = Port::reserve();
+    let settings = "queue.max_size = 1\n".to_owned() + &waits_for(&port);
+    let server = WsServer::with(settings).start().await;
+    let early = frame(0x2, &[7; 100 * 1024]);
+    let mut held = Wire::upgrading(server.address()).await;
+    server.until_held(1).await;
+    held.send(&early).await;
+    let mut refused = Wire::upgrading(server.address()).await;
+    refused.send(&early).await;
+    refused.answer().await.is_refusal("queue_full");
+    assert_eq!(refused.frame().await, Frame::End);
+
+    server.signal(Signal::SIGTERM);
+    held.answer().await.is_refusal("draining");
+    assert_eq!(held.frame().await, Frame::End);
+    drop((refused, held));
+    assert_eq!(server.end().await.code, Some(0));
 }
