@@ -34,6 +34,8 @@ pub(crate) async fn serve<T: Transport>(stream: T, read: Bytes, server: Arc<Shar
     });
     let served = http1::Builder::new()
         .keep_alive(false)
+        // Answers are ready at once: shutting the sending side behind a request is no leaving.
+        .half_close(true)
         .serve_connection(TokioIo::new(Rewound { read, stream }), service)
         .without_shutdown();
     if let Ok(parts) = served.await {
