@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use crate::head::HeadError;
 use crate::refusal::Refused;
 
-/// How long, and how much, is read from a client after its answer: closing over unread bytes
-/// resets the connection, and a reset can destroy the answer on its way.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long an answer may take to be written, and how long a client is read from after it: closing
+/// over unread bytes resets the connection, and a reset can destroy the answer on its way.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 /// An answer that ends the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]

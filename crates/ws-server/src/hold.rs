@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
+use futures::StreamExt;
 use tokio::time::sleep;
-use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use ws_queue::{Lease, Outcome, Ticket};
 
 use crate::handshake::{Pending, Socket};
@@ -13,6 +13,7 @@ use crate::listener::Transport;
 use crate::message::Message;
 use crate::refusal::Reason;
 use crate::registry::Client;
+use crate::session::{goodbye_for, say_goodbye};
 
 /// How often a client is looked for whose unread bytes hide the event of its leaving (S7).
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -54,11 +55,17 @@ pub(crate) async fn after_upgrade<T: Transport>(
     kept: &mut Kept,
     ticket: Ticket<Client>,
 ) -> Held {
-    tokio::select! {
+    let fault = tokio::select! {
         biased;
-        outcome = ticket => outcome.into(),
-        () = kept.fill(socket) => Held::Left,
+        outcome = ticket => return outcome.into(),
+        fault = kept.fill(socket) => fault,
+    };
+    // The ticket is gone, and with it the place: who breaks the protocol has left, though it is
+    // still told so, held or not.
+    if let Some(goodbye) = fault.as_ref().and_then(goodbye_for) {
+        say_goodbye(socket, goodbye).await;
     }
+    Held::Left
 }
 
 /// The messages of a held client.
@@ -82,10 +89,10 @@ impl Kept {
         self.messages
     }
 
-    /// Resolves when the client has left.
+    /// Resolves when the client has left, with its fault if it was one.
     ///
     /// Cancel safe: each message is kept in the same step in which it is read.
-    async fn fill<T: Transport>(&mut self, socket: &mut Socket<T>) {
+    async fn fill<T: Transport>(&mut self, socket: &mut Socket<T>) -> Option<Error> {
         while self.bytes < self.max_bytes {
             let message = match socket.next().await {
                 Some(Ok(Frame::Text(text))) => Message::Text(text),
@@ -93,25 +100,14 @@ impl Kept {
                 // Pongs are queued by the socket and flushed by the next read; the answer to a
                 // close too, and the read after it says that there is nothing more.
                 Some(Ok(_)) => continue,
-                Some(Err(fault)) => return say_goodbye(socket, &fault).await,
-                None => return,
+                Some(Err(fault)) => return Some(fault),
+                None => return None,
             };
             self.bytes += message.len();
             self.messages.push_back(message.detached());
         }
         look_for_leaving(socket.get_ref()).await;
-    }
-}
-
-/// A client that breaks the protocol is told so, held or not.
-async fn say_goodbye<T: Transport>(
-    socket: &mut Socket<T>,
-    fault: &tokio_tungstenite::tungstenite::Error,
-) {
-    if let Some(goodbye) = crate::session::goodbye_for(fault) {
-        // It has left as far as the queue is concerned, whether it hears this or not.
-        let _ = socket.send(Frame::Close(Some(goodbye))).await;
-        crate::answer::linger(socket.get_mut()).await;
+        None
     }
 }
 

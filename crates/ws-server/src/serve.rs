@@ -11,14 +11,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::SinkExt;
-use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::debug;
 use ws_queue::{Entry, Ticket};
 
-use crate::answer::{Answer, linger};
+use crate::answer::Answer;
 use crate::connection::Connection;
 use crate::handshake::{Pending, Socket};
 use crate::head::{self, Head, Method};
@@ -30,7 +28,7 @@ use crate::message::Message;
 use crate::refusal::Reason;
 use crate::registry::{Client, Registered};
 use crate::request::Request;
-use crate::session::{Session, socket_config};
+use crate::session::{Session, say_goodbye, socket_config};
 use crate::settings::{HoldMode, RefuseWith};
 use crate::shared::Shared;
 
@@ -232,8 +230,5 @@ async fn close<T: Transport>(mut socket: Socket<T>, reason: Reason, server: &Sha
         code: CloseCode::Again,
         reason: refused.close_reason().into(),
     };
-    // A client that is gone by now needs no refusal.
-    if socket.send(Frame::Close(Some(frame))).await.is_ok() {
-        linger(socket.get_mut()).await;
-    }
+    say_goodbye(&mut socket, frame).await;
 }

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tracing::{debug, error, warn};
 
 use self::goodbye::End;
-pub(crate) use self::goodbye::goodbye_for;
+pub(crate) use self::goodbye::{goodbye_for, say_goodbye};
 use self::keep_alive::{Due, KeepAlive};
 use crate::answer::linger;
 use crate::drain::{Stop, Stopping};

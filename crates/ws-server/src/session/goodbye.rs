@@ -1,9 +1,15 @@
 //! How connections end.
 
-use tokio_tungstenite::tungstenite::Error;
+use futures::SinkExt;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
+
+use crate::answer::{LINGER, linger};
+use crate::handshake::Socket;
+use crate::listener::Transport;
 
 /// The close frame that answers a fault of the client (S12); `None` where the connection broke.
 pub(crate) fn goodbye_for(fault: &Error) -> Option<CloseFrame> {
@@ -21,6 +27,14 @@ pub(crate) fn goodbye_for(fault: &Error) -> Option<CloseFrame> {
         code,
         reason: reason.into(),
     })
+}
+
+/// Closes the WebSocket of a client that is not served. Nobody waits for one that reads nothing.
+pub(crate) async fn say_goodbye<T: Transport>(socket: &mut Socket<T>, goodbye: CloseFrame) {
+    let sent = timeout(LINGER, socket.send(Frame::Close(Some(goodbye)))).await;
+    if matches!(sent, Ok(Ok(()))) {
+        linger(socket.get_mut()).await;
+    }
 }
 
 /// Who ended a connection, and with which code.
