@@ -103,7 +103,7 @@ impl Kept {
                 Some(Err(fault)) => return Some(fault),
                 None => return None,
             };
-            self.bytes += message.len();
+            self.bytes += message.cost();
             self.messages.push_back(message.detached());
         }
         look_for_leaving(socket.get_ref()).await;

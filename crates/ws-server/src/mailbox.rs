@@ -47,13 +47,13 @@ struct Fifo {
 
 impl Fifo {
     fn push(&mut self, message: Message) {
-        self.bytes += message.len();
+        self.bytes += message.cost();
         self.messages.push_back(message);
     }
 
     fn pop(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
-        self.bytes -= message.len();
+        self.bytes -= message.cost();
         Some(message)
     }
 }

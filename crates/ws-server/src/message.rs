@@ -29,6 +29,12 @@ impl Message {
         self.len() == 0
     }
 
+    /// What it costs to keep: the payload and what surrounds it, so that many empty messages find
+    /// an end where a few full ones do.
+    pub(crate) fn cost(&self) -> usize {
+        self.len() + size_of::<Self>()
+    }
+
     /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
