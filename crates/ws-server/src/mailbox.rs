@@ -111,7 +111,7 @@ impl Mailbox {
                 return Poll::Ready(Err(Closed));
             }
             if inner.outbox.bytes > self.send_limit {
-                inner.senders.push(cx.waker().clone());
+                inner.await_room(cx);
                 return Poll::Pending;
             }
             if let Some(message) = message.take() {
@@ -234,6 +234,13 @@ impl Inner {
             && !running.is_some_and(|cx| cx.waker().will_wake(&receiver))
         {
             receiver.wake();
+        }
+    }
+
+    /// A task is noted once, however often it is polled meanwhile.
+    fn await_room(&mut self, cx: &Context<'_>) {
+        if !self.senders.iter().any(|it| it.will_wake(cx.waker())) {
+            self.senders.push(cx.waker().clone());
         }
     }
 
