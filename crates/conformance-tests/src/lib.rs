@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 pub mod binary;
+pub mod client;
 pub mod clients;
+pub mod network;
+pub mod running;
 pub mod servers;
+pub mod startup;
 pub mod wire;
 
 /// How long anything may take that happens at all, on a machine that has much else to do.

@@ -1,0 +1,251 @@
+//! S7: a client that leaves while it is held frees its place, however it leaves.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use conformance_tests::client::{Asked, frame, text_frame, upgrade};
+use conformance_tests::network::{Memory, memory};
+use startup_phases::Phase;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+use ws_server::Transport;
+use ws_server::settings::HoldMode;
+
+use super::*;
+
+/// Held in one of the two ways, for as long as it takes: only its leaving can end it.
+async fn early(hold: HoldMode) -> (Running<SocketAddr>, conformance_tests::startup::Hand) {
+    Running::early_on_tcp(|it| {
+        it.queue.hold = hold;
+        it.queue.max_size = 1;
+        it.queue.max_wait = secs(86_400);
+    })
+    .await
+}
+
+/// A client that is held, and has sent these bytes early.
+async fn held(server: &Running<SocketAddr>, hold: HoldMode, early: &[u8]) -> TcpStream {
+    let mut asked = server.dial().await;
+    let mut stream = match hold {
+        HoldMode::Upgrade => asked.into_stream(),
+        // Unread, its 101 would make every end a reset.
+        HoldMode::Frames => {
+            assert_eq!(happens(asked.answer()).await.status, 101);
+            asked.into_stream()
+        }
+    };
+    stream.write_all(early).await.unwrap();
+    happens(server.holds(1)).await;
+    stream
+}
+
+/// What a client may have sent before it leaves: nothing, little, and more than is ever read ahead,
+/// though not so much that TCP keeps the end of it, and with that the leaving, on the client's side.
+fn early_bytes() -> [Vec<u8>; 3] {
+    [
+        Vec::new(),
+        text_frame("early"),
+        frame(0x82, &[0; 50_000]).repeat(2),
+    ]
+}
+
+async fn is_noticed(server: &Running<SocketAddr>) {
+    happens(server.shows("/queue/abandoned", 1)).await;
+    assert_eq!(server.size().await, 0);
+}
+
+#[tokio::test]
+async fn s7_a_client_that_shuts_its_side_while_held_frees_its_place() {
+    for hold in [HoldMode::Upgrade, HoldMode::Frames] {
+        for bytes in early_bytes() {
+            let (server, _hand) = early(hold).await;
+            let mut stream = held(&server, hold, &bytes).await;
+            // Half closed: it would still read.
+            stream.shutdown().await.unwrap();
+            is_noticed(&server).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn s7_a_client_that_closes_while_held_frees_its_place() {
+    for hold in [HoldMode::Upgrade, HoldMode::Frames] {
+        for bytes in early_bytes() {
+            let (server, _hand) = early(hold).await;
+            drop(held(&server, hold, &bytes).await);
+            is_noticed(&server).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn s7_a_client_that_resets_while_held_frees_its_place() {
+    for hold in [HoldMode::Upgrade, HoldMode::Frames] {
+        for bytes in early_bytes() {
+            let (server, _hand) = early(hold).await;
+            let stream = held(&server, hold, &bytes).await;
+            stream.set_zero_linger().unwrap();
+            drop(stream);
+            is_noticed(&server).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn s7_the_place_that_was_freed_is_the_next_ones() {
+    for hold in [HoldMode::Upgrade, HoldMode::Frames] {
+        let (server, mut hand) = early(hold).await;
+        for _ in 0..10 {
+            drop(held(&server, hold, b"").await);
+            happens(server.holds(0)).await;
+        }
+        let mut asked = server.dial().await;
+        happens(server.holds(1)).await;
+        asked
+            .stream()
+            .write_all(&text_frame("still here"))
+            .await
+            .unwrap();
+        hand.finish(Phase::Services);
+        let mut client = happens(asked.client()).await;
+        assert_eq!(happens(client.hears_text()).await, "still here");
+        assert_eq!(server.status().await["queue"]["abandoned"], 10);
+    }
+}
+
+#[tokio::test]
+async fn s7_those_who_stay_are_served_in_order_past_those_who_left() {
+    let (server, mut hand) = Running::early_on_tcp(|_| {}).await;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(happens(server.held()).await);
+    }
+    let mut number = 0;
+    held.retain(|_| {
+        number += 1;
+        number % 2 == 0
+    });
+    happens(server.holds(10)).await;
+    hand.finish(Phase::Services);
+    for held in held {
+        happens(async { held.client().await.is_echoed("hello").await }).await;
+    }
+    let status = server.status().await;
+    assert_eq!(
+        (&status["queue"]["admitted"], &status["queue"]["abandoned"]),
+        (&10.into(), &10.into())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn s7_one_that_leaves_at_the_very_moment_of_its_admission_is_not_served() {
+    let (served, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let (startup, mut hand) = by_hand([Phase::Services]);
+    let builder = server(|_| {}).startup(startup.build().unwrap()).handler(
+        move |mut connection: ws_server::Connection| {
+            let served = served.clone();
+            async move {
+                while let Some(message) = connection.recv().await {
+                    let _ = served.send(message);
+                }
+            }
+        },
+    );
+    let server = Running::in_memory(builder);
+    let leaves = server.held().await;
+    let stays = server.held().await;
+    // The server's tasks learn of both in the same turn.
+    drop(leaves);
+    hand.finish(Phase::Services);
+    let mut stays = stays.client().await;
+    stays.says("hello").await;
+    assert_eq!(hears.recv().await.unwrap().as_text(), Some("hello"));
+    server.shows("/connections/live", 1).await;
+    let queue = &server.status().await["queue"];
+    assert_eq!((&queue["size"], &queue["entered"]), (&0.into(), &2.into()));
+}
+
+/// A stream whose client's leaving shows only to those who look for it.
+struct Silent {
+    stream: DuplexStream,
+    left: Arc<AtomicBool>,
+}
+
+impl Transport for Silent {
+    fn peer_has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
+    }
+}
+
+impl AsyncRead for Silent {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Silent {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s7_unread_early_bytes_hide_a_leaving_for_one_look_of_250_ms_at_most() {
+    for hold in [HoldMode::Upgrade, HoldMode::Frames] {
+        let (network, listener): (Memory<Silent>, _) = memory();
+        let (freed, mut is_freed) = tokio::sync::mpsc::unbounded_channel();
+        let (startup, _hand) = by_hand([Phase::Services]);
+        let builder = server(|it| it.queue.hold = hold).startup(startup.build().unwrap());
+        let server = Running::on(network, builder, listener);
+
+        let (client, stream) = duplex(1 << 20);
+        let left = Arc::new(AtomicBool::new(false));
+        let silent = Silent {
+            stream,
+            left: Arc::clone(&left),
+        };
+        server.network.hand_over(silent, Ipv4Addr::LOCALHOST.into());
+        let mut asked = Asked::with(client, upgrade("/ws", &[])).await;
+        asked
+            .stream()
+            .write_all(&frame(0x82, &[0; 50_000]).repeat(6))
+            .await
+            .unwrap();
+        sleep(ms(4_321)).await;
+        let begun = Instant::now();
+        left.store(true, Ordering::Relaxed);
+        // The server lets go of its end.
+        let mut stream = asked.into_stream();
+        let gone = tokio::spawn(async move {
+            while stream.write_all(&[0; 1000]).await.is_ok() {
+                tokio::task::yield_now().await;
+                sleep(ms(1)).await;
+            }
+            let _ = freed.send(begun.elapsed());
+        });
+        let after = is_freed.recv().await.unwrap();
+        assert!(after <= ms(251), "{after:?}");
+        gone.await.unwrap();
+    }
+}
