@@ -225,6 +225,8 @@ impl<T: Transport> Session<T> {
         // What is left of it may panic as well while it is dropped.
         let handler = AssertUnwindSafe(self.handler.take());
         let _ = std::panic::catch_unwind(move || drop(handler));
+        // What it asked for itself comes before what follows from its end.
+        self.heed_handler();
         self.close(code, Utf8Bytes::from_static(reason));
         true
     }
