@@ -4,6 +4,7 @@
 //! [`COMMANDS`] and a function that takes the workspace and the arguments after its name.
 
 mod architecture;
+mod bench;
 mod ci;
 mod contracts;
 mod layers;
@@ -46,6 +47,11 @@ const COMMANDS: &[Command] = &[
         name: "architecture",
         about: "ARCHITECTURE.md names what is there and nothing else; links resolve",
         run: architecture::run,
+    },
+    Command {
+        name: "bench",
+        about: "ours beside others, in tables: [--quick] [guard|cold-start|holding]",
+        run: bench::run,
     },
     Command {
         name: "tools",

@@ -1,10 +1,11 @@
-//! What the conformance tests share.
+//! What the conformance tests and the benchmarks share.
 
 use std::time::Duration;
 
 pub mod binary;
 pub mod client;
 pub mod clients;
+pub mod figures;
 pub mod network;
 pub mod running;
 pub mod servers;

@@ -1,0 +1,105 @@
+//! `cargo xtask bench`: ours beside others, in tables.
+//!
+//! Builds the release binary of `ws-server` and the bench `rows` of `conformance-tests`, which starts,
+//! loads and measures the servers, and keeps each row's table in `target/bench`. Which rows there are,
+//! what they measure and how: `crates/conformance-tests/benches/rows`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::shell;
+use crate::workspace::Workspace;
+
+const ROWS: &[&str] = &["guard", "cold-start", "holding"];
+
+/// Each built alone: together, the features that one asks for would get into the other.
+const WS_SERVER: &str = "--package ws-server --bin ws-server";
+const MEASURING: &str = "--package conformance-tests --bench rows";
+
+const TABLES: &str = "target/bench";
+
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let (rows, quick) = chosen(arguments)?;
+    let ws_server = build(workspace, WS_SERVER)?;
+    let measuring = build(workspace, MEASURING)?;
+    fs::create_dir_all(workspace.path(TABLES))?;
+    for row in rows {
+        let mut command = workspace.command(&measuring.to_string_lossy());
+        command.arg(row).arg("--ws-server").arg(&ws_server);
+        if quick {
+            command.arg("--quick");
+        }
+        let table = shell::output(&mut command)?;
+        let file = format!("{TABLES}/{row}.md");
+        fs::write(workspace.path(&file), &table).context(file)?;
+        println!("{table}");
+    }
+    println!("kept in {TABLES}");
+    Ok(())
+}
+
+/// The rows to measure, all of them if none is named, and whether few rounds will do.
+fn chosen(arguments: &[String]) -> Result<(Vec<&str>, bool)> {
+    let (mut rows, mut quick) = (Vec::new(), false);
+    for argument in arguments {
+        match argument.as_str() {
+            "--quick" => quick = true,
+            row if ROWS.contains(&row) => rows.push(row),
+            other => bail!(
+                "no row {other:?}: cargo xtask bench [--quick] [{}]",
+                ROWS.join("|")
+            ),
+        }
+    }
+    if rows.is_empty() {
+        rows = ROWS.to_vec();
+    }
+    Ok((rows, quick))
+}
+
+/// Builds one target with the release profile; returns where its program lies.
+fn build(workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    let line = format!("cargo build --release {target} --message-format json-render-diagnostics");
+    let messages = shell::output(&mut workspace.command(&line))?;
+    executable(&messages).with_context(|| format!("cargo built no program for {target}"))
+}
+
+/// The last program that cargo says it has built: the target that was asked for comes after all that
+/// it needs.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let messages = messages.lines().rev();
+    let mut built = messages.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    built.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn all_rows_are_measured_unless_some_are_named() {
+        assert_eq!(chosen(&words("")).unwrap(), (ROWS.to_vec(), false));
+        assert_eq!(
+            chosen(&words("holding --quick")).unwrap(),
+            (vec!["holding"], true)
+        );
+        assert!(chosen(&words("holdng")).is_err());
+    }
+
+    #[test]
+    fn the_program_is_the_last_one_built() {
+        let messages = r#"{"reason":"compiler-artifact","executable":"/t/build-script"}
+{"reason":"compiler-artifact","executable":"/t/rows-1"}
+{"reason":"compiler-artifact","executable":null}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages), Some(PathBuf::from("/t/rows-1")));
+        assert_eq!(executable("{}"), None);
+    }
+}
