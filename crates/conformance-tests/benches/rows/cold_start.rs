@@ -41,7 +41,7 @@ struct Round {
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let rounds = if options.quick { 1 } else { 5 };
-    let busy = process::machine_busy(Duration::from_secs(1)).await?;
+    let busy = process::quiet_machine().await?;
     let (mut ours, mut axum) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         eprintln!("cold start: round {} of {rounds}", round + 1);
@@ -60,7 +60,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     };
     let mut table = Table::new("Cold start", ["ws-server", "axum"]).note(format!(
         "{CLIENTS} clients arrive evenly over {ARRIVING:?}, one attempt each, then the application's port begins to \
-         listen; {rounds} rounds in turns. The server looks at that port every 100 ms. Before the row the machine \
+         listen; rounds in turns: {rounds}. The server looks at that port every 100 ms. Before the row the machine \
          was {busy:.0} % busy."
     ));
     table.add(figure("served, %", |round| round.served_percent).at_least(100.0));

@@ -13,10 +13,13 @@ use readiness_guard::{Environment, GuardConfig, ReadinessGuard, Vars, Verdict};
 use startup_phases::{Phase, PhaseWatch, Sequence, Step};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{Options, Result, back_off, process};
+use crate::process::{self, Machine};
+use crate::{Options, Result, back_off};
 
 const AT_A_TIME: usize = 10;
 const APART: Duration = Duration::from_millis(9);
+/// What all wait for who wait for the same.
+const STARTUP: Duration = Duration::from_secs(4);
 
 const PEERS: [Waiter; 2] = [Waiter::Guard, Waiter::BackOff];
 
@@ -54,76 +57,99 @@ fn startup(after: Duration) -> Result<Sequence> {
         .build()?)
 }
 
+/// What one round of one waiter found.
+struct Round {
+    /// In ms.
+    samples: Samples,
+    /// How busy the machine was meanwhile, whoever kept it so, in %.
+    busy: f64,
+}
+
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let (rounds, waits) = if options.quick { (1, 20) } else { (3, 100) };
-    let busy = process::machine_busy(Duration::from_secs(1)).await?;
+    process::quiet_machine().await?;
     let mut table = Table::new(
         "Waiting for a phase",
         ["`readiness-guard`", "growing back-off"],
     )
     .note(format!(
-        "{waits} waits a round, {rounds} rounds in turns; {AT_A_TIME} waits at a time, each begun {} ms after the \
-         one before, so that no two look in the same millisecond. Before the row the machine was {busy:.0} % busy.",
+        "{waits} waits a round, {AT_A_TIME} at a time, each begun {} ms after the one before, so that no two look in \
+         the same millisecond; rounds in turns: {rounds}. A guard looks every 100 ms, so what comes between 0.2 and \
+         0.3 s keeps 10 ms from either look.",
         APART.as_millis()
     ));
     for (name, reached) in [
         ("0.25 s", spread_over(250, 0, waits)),
-        ("0.2 to 0.3 s", spread_over(200, 100, waits)),
+        ("0.2 to 0.3 s", spread_over(210, 80, waits)),
     ] {
-        for (load, limit) in [(None, 2.0), (Some(Load::on_every_core()), 5.0)] {
-            let state = load.as_ref().map_or("idle", |_| "loaded");
+        for (state, limit) in [("idle", 2.0), ("loaded", 5.0)] {
+            let load = (state == "loaded").then(Load::on_every_core);
             eprintln!("guard: reached after {name}, {state}");
             let measured = in_turns(rounds, &reached, many).await?;
             drop(load);
-            let title = |what: &str| format!("reached after {name}, {state}: {what}, ms");
-            let figure = |what, of: fn(&Samples) -> f64| {
-                let each = measured.each_ref();
-                Figure::new(
-                    title(what),
-                    each.map(|rounds| rounds.iter().map(of).collect::<Samples>()),
-                )
-            };
-            table.add(figure("spread", Samples::spread).at_most(limit));
-            table.add(figure("min", Samples::min));
-            table.add(figure("mean", Samples::mean));
-            table.add(figure("max", Samples::max));
+            let figure = |what| format!("reached after {name}, {state}: {what}");
+            let spread = lines(figure("spread, ms"), &measured, |round| {
+                round.samples.spread()
+            });
+            table.add(spread.at_most(limit));
+            table.add(lines(figure("min, ms"), &measured, |round| {
+                round.samples.min()
+            }));
+            table.add(lines(figure("mean, ms"), &measured, |round| {
+                round.samples.mean()
+            }));
+            table.add(lines(figure("max, ms"), &measured, |round| {
+                round.samples.max()
+            }));
+            table.add(lines(figure("machine in use, %"), &measured, |round| {
+                round.busy
+            }));
         }
     }
-    let startup = Duration::from_secs(4);
-    eprintln!("guard: one startup of {startup:?}");
-    let begun = spread_over(0, 4000, waits);
-    let late = in_turns(rounds, &begun, |waiter, begun| one(waiter, startup, begun)).await?;
-    let figure = |what: &str, of: fn(&Samples) -> f64| {
-        let title = format!("one startup of 4 s, waits begun all through it: {what}, ms");
-        Figure::new(
-            title,
-            late.each_ref()
-                .map(|rounds| rounds.iter().map(of).collect::<Samples>()),
-        )
-    };
-    table.add(figure("spread of the ends", Samples::spread));
-    table.add(figure("latest end after the phase", Samples::max));
+    eprintln!("guard: one startup of {STARTUP:?}");
+    // Not a multiple of the interval apart: each has a grid of its own.
+    let measured = in_turns(rounds, &spread_over(0, 3990, waits), one).await?;
+    let figure = |what| format!("one startup of 4 s, waits begun all through it: {what}, ms");
+    table.add(lines(figure("spread of the ends"), &measured, |round| {
+        round.samples.spread()
+    }));
+    table.add(lines(
+        figure("last end after the phase"),
+        &measured,
+        |round| round.samples.max(),
+    ));
     println!("{table}");
     Ok(())
 }
 
-/// `count` offsets from `start` ms on, evenly over `width` ms.
-fn spread_over(start: u32, width: u32, count: u32) -> Vec<Duration> {
-    let offset =
-        |index| Duration::from_micros(u64::from(1000 * start + 1000 * width * index / count));
-    (0..count).map(offset).collect()
+fn lines(name: String, measured: &[Vec<Round>; 2], of: fn(&Round) -> f64) -> Figure {
+    Figure::new(
+        name,
+        measured
+            .each_ref()
+            .map(|rounds| rounds.iter().map(of).collect::<Samples>()),
+    )
 }
 
-/// For each waiter the samples of each round.
+/// `count` offsets from `start` ms on, evenly over `width` ms.
+fn spread_over(start: u32, width: u32, count: u32) -> Vec<Duration> {
+    let offset = |index| u64::from(1000 * start + 1000 * width * index / count);
+    (0..count).map(offset).map(Duration::from_micros).collect()
+}
+
+/// For each waiter what its rounds found.
 async fn in_turns<'a, F: Future<Output = Result<Samples>>>(
     rounds: usize,
     offsets: &'a [Duration],
     measure: impl Fn(Waiter, &'a [Duration]) -> F,
-) -> Result<[Vec<Samples>; 2]> {
+) -> Result<[Vec<Round>; 2]> {
     let mut measured = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         for (waiter, into) in PEERS.into_iter().zip(&mut measured) {
-            into.push(measure(waiter, offsets).await?);
+            let machine = Machine::now()?;
+            let samples = measure(waiter, offsets).await?;
+            let busy = machine.busy_since()?;
+            into.push(Round { samples, busy });
         }
     }
     Ok(measured)
@@ -158,8 +184,8 @@ async fn own(waiter: Waiter, at: Instant, reached_after: Duration) -> Result<Dur
 }
 
 /// How long after the phase each wait ended, in ms, all of them waiting for one startup.
-async fn one(waiter: Waiter, startup_takes: Duration, begun: &[Duration]) -> Result<Samples> {
-    let sequence = startup(startup_takes)?;
+async fn one(waiter: Waiter, begun: &[Duration]) -> Result<Samples> {
+    let sequence = startup(STARTUP)?;
     let phases = sequence.watch();
     let start = Instant::now();
     let reached = tokio::spawn(reached(phases.clone()));

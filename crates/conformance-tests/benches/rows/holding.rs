@@ -42,7 +42,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     } else {
         (10_000, 3, 10)
     };
-    let busy = process::machine_busy(Duration::from_secs(1)).await?;
+    let busy = process::quiet_machine().await?;
     let mut few = [Vec::new(), Vec::new()];
     let mut held = [Vec::new(), Vec::new()];
     for round in 1..=rounds {
@@ -70,7 +70,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
 
     let mut table = Table::new("Holding", ["ours", "axum"]).note(format!(
-        "{rounds} rounds in turns, each of {openings} openings for {FEW} held and one for {many}; memory is resident \
+        "Rounds in turns: {rounds}, each of {openings} openings for {FEW} held and one for {many}; memory is resident \
          memory beyond that at rest. Before the row the machine was {busy:.0} % busy."
     ));
     let waits = |what: &str, of: fn(&Samples) -> f64| {

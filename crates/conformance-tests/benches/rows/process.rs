@@ -7,6 +7,10 @@ use tokio::time::sleep;
 
 use crate::Result;
 
+/// How busy a quiet machine may be, in %, and how many seconds to wait for it.
+const QUIET: f64 = 5.0;
+const QUIET_LIMIT: u32 = 30;
+
 /// The memory that is resident, in KiB.
 pub(crate) fn resident_kib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -38,22 +42,45 @@ pub(crate) async fn core_share(pid: u32, over: Duration) -> Result<f64> {
     Ok(100.0 * ran.as_secs_f64() / over.as_secs_f64())
 }
 
-/// The share of the whole machine that is in use `over` a while from now, in %.
-pub(crate) async fn machine_busy(over: Duration) -> Result<f64> {
-    let before = machine_times()?;
-    sleep(over).await;
-    let after = machine_times()?;
-    let (idle, all) = (after.0 - before.0, after.1 - before.1);
-    Ok(100.0 * (1.0 - idle / all.max(1.0)))
+/// Waits for a second in which the machine does next to nothing, for some seconds; returns how busy it
+/// was in the last one, in %. For whoever reads the table: on a machine that others use, figures are theirs
+/// as well.
+pub(crate) async fn quiet_machine() -> Result<f64> {
+    let mut busy = 100.0;
+    for _ in 0..QUIET_LIMIT {
+        let machine = Machine::now()?;
+        sleep(Duration::from_secs(1)).await;
+        busy = machine.busy_since()?;
+        if busy < QUIET {
+            break;
+        }
+    }
+    Ok(busy)
 }
 
-/// Ticks of all cores since the machine was started: idle ones, and all.
-fn machine_times() -> Result<(f64, f64)> {
-    let stat = fs::read_to_string("/proc/stat")?;
-    let line = stat.lines().next().ok_or("an empty /proc/stat")?;
-    let ticks = line.split_whitespace().skip(1).map(str::parse);
-    // The two after the eighth are counted in the first two as well.
-    let ticks: Vec<f64> = ticks.take(8).collect::<Result<_, _>>()?;
-    let idle = ticks.get(3..5).ok_or("a short /proc/stat")?.iter().sum();
-    Ok((idle, ticks.iter().sum()))
+/// What all cores have done since the machine was started, in ticks.
+pub(crate) struct Machine {
+    idle: f64,
+    all: f64,
+}
+
+impl Machine {
+    pub(crate) fn now() -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat")?;
+        let line = stat.lines().next().ok_or("an empty /proc/stat")?;
+        // What comes after the eighth is counted in the first two as well.
+        let ticks = line.split_whitespace().skip(1).take(8).map(str::parse);
+        let ticks: Vec<f64> = ticks.collect::<Result<_, _>>()?;
+        // Waiting for a disk is idleness, too.
+        let idle = ticks.get(3..5).ok_or("a short /proc/stat")?.iter().sum();
+        let all = ticks.iter().sum();
+        Ok(Self { idle, all })
+    }
+
+    /// The share of all cores that was in use since then, in %.
+    pub(crate) fn busy_since(&self) -> Result<f64> {
+        let now = Self::now()?;
+        let (idle, all) = (now.idle - self.idle, now.all - self.all);
+        Ok(100.0 * (1.0 - idle / all.max(1.0)))
+    }
 }

@@ -176,10 +176,10 @@ fn ratio(ours: &Samples, other: &Samples) -> String {
     number(ratios.median())
 }
 
-/// Three digits are what a shared machine can tell; more before the point where there are more.
+/// As many digits as a machine that others use can tell, and tenths of a millisecond up to a second.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
-        size if size >= 100.0 => 0,
+        size if size >= 1000.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
         size if size > 0.0 => 3,
