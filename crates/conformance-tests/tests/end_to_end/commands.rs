@@ -80,9 +80,11 @@ async fn probe_says_whether_a_server_is_ready() {
     let probe = probe.variable("PORT", &server.address().port().to_string());
     assert_eq!(probe.finish().await.code, Some(0));
 
-    drop(server);
-    let nobody = WsServer::new().arguments(["probe", &url]).finish().await;
-    assert_eq!(nobody.code, Some(1));
+    // Reserved, so that nobody listens there meanwhile.
+    let nobody = Port::reserve();
+    let url = format!("http://{}", nobody.address());
+    let absent = WsServer::new().arguments(["probe", &url]).finish().await;
+    assert_eq!(absent.code, Some(1));
     let nonsense = WsServer::new()
         .arguments(["probe", "nonsense"])
         .finish()
