@@ -167,7 +167,7 @@ impl ServerBuilder {
 fn guard_config(settings: &Settings, environment: &Environment) -> GuardConfig {
     let guard = &settings.guard;
     let config = GuardConfig::for_environment(environment)
-        .minimum_phase(guard.minimum_phase)
+        .minimum_phase(settings.opens_at())
         .interval(guard.interval)
         .timeout_multiplier(guard.timeout_multiplier)
         .bypass(guard.bypass);

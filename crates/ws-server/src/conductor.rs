@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::pending;
 
-use readiness_guard::{NotReady, Reason, Verdict};
+use readiness_guard::Verdict;
 use startup_phases::{Event, Phase};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -15,14 +15,23 @@ use crate::shared::Shared;
 /// Conducts the gate for as long as it is polled.
 ///
 /// One guard looks on behalf of every client (G7), at its fixed interval. What this process knows
-/// of itself, that a phase was reached or that startup failed, does not wait for the next look:
-/// it nudges the guard to look at that moment (S2).
+/// of itself does not wait for the next look (S2): that a phase is reached nudges the guard to look
+/// at that moment, and that startup has failed ends every hold.
 pub(crate) async fn conduct(server: &Shared, gate: &Gate<Client>) -> Infallible {
     tokio::select! {
         biased;
+        never = fail_with_startup(server, gate) => match never {},
         never = begin_to_hold(server, gate) => match never {},
         never = open_and_close(server, gate) => match never {},
     }
+}
+
+/// Refuses everyone once startup has failed, whatever the guard says: behind a bypass, too (S8).
+async fn fail_with_startup(server: &Shared, gate: &Gate<Client>) -> Infallible {
+    if server.phases.complete().await.is_err() {
+        gate.fail();
+    }
+    pending().await
 }
 
 /// Clients that come before `queue.hold_from` are refused.
@@ -40,43 +49,27 @@ async fn begin_to_hold(server: &Shared, gate: &Gate<Client>) -> Infallible {
 
 async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
     let began = Instant::now();
-    let settings = &server.settings;
-    let opens_at = settings
-        .startup
-        .open_after
-        .max(settings.guard.minimum_phase);
+    let opens_at = server.settings.opens_at();
     loop {
-        match server.guard.wait_nudged(news(server, opens_at)).await {
-            // Who bypasses readiness does not wait for startup either (G8).
-            Verdict::Ready(ready) if ready.bypassed => {}
-            Verdict::Ready(_) => {
-                let open_after = server.phases.reached(settings.startup.open_after).await;
-                if open_after.is_err() {
-                    continue;
-                }
-            }
-            Verdict::NotReady(why) if why.reason() == Reason::StartupFailed => {
-                gate.fail();
-                return pending().await;
-            }
+        let waited = server.guard.wait_nudged(news(server, opens_at)).await;
+        match waited {
+            Verdict::Ready(_) => {}
+            Verdict::NotReady(why) if !why.worth_holding() => return pending().await,
             // Held clients have limits of their own: the guard only looks again.
             Verdict::NotReady(_) => continue,
         }
         let held = gate.status().size;
         gate.open();
         info!(held, after = ?began.elapsed(), "gate open");
-        let why: NotReady = server.guard.lost().await;
+        let why = server.guard.lost().await;
         gate.close();
         warn!(%why, "gate closed again");
     }
 }
 
-/// Resolves when there is something to look at: `phase` is reached, or startup has failed. Never
-/// where that was known before.
+/// Resolves when `phase` is reached; never where that is known, or will not happen any more.
 async fn news(server: &Shared, phase: Phase) {
-    if server.phases.state().failure().is_some() || server.phases.has_reached(phase) {
-        pending::<()>().await;
+    if server.phases.has_reached(phase) || server.phases.reached(phase).await.is_err() {
+        pending().await
     }
-    // Either way it is news.
-    let _ = server.phases.reached(phase).await;
 }

@@ -31,6 +31,7 @@ pub use self::sections::{
 };
 
 use readiness_guard::Tier;
+use startup_phases::Phase;
 
 /// Everything that can be set. `Default` gives a server that runs as it is: echo on `127.0.0.1:8080`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,4 +52,12 @@ pub struct Settings {
     pub shutdown: ShutdownSettings,
     /// What is logged, and in which form.
     pub log: LogSettings,
+}
+
+impl Settings {
+    /// The phase at which the gate may open: the guard looks for no earlier one, so that what it
+    /// sees is true when the gate opens.
+    pub(crate) fn opens_at(&self) -> Phase {
+        self.startup.open_after.max(self.guard.minimum_phase)
+    }
 }
