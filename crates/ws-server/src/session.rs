@@ -150,6 +150,8 @@ impl<T: Transport> Session<T> {
     /// Reads what has come and gives it to the handler, as long as there is room.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
+        // A socket that gives nothing more wants no room for it.
+        self.wants_room = false;
         while self.readable {
             self.wants_room = matches!(self.stage, Stage::Open) && !self.mailbox.has_room();
             if self.wants_room || matches!(self.stage, Stage::Finishing { .. } | Stage::Over) {
