@@ -15,7 +15,6 @@ pub struct Hand(BTreeMap<Phase, oneshot::Sender<Result<(), &'static str>>>);
 
 /// A startup with one critical step in each of these phases, named after its phase, that ends when
 /// the hand says so.
-#[must_use]
 pub fn by_hand(phases: impl IntoIterator<Item = Phase>) -> (SequenceBuilder, Hand) {
     let mut hand = BTreeMap::new();
     let steps = phases.into_iter().map(|phase| {

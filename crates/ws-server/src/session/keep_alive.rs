@@ -53,7 +53,8 @@ impl KeepAlive {
         self.paused = false;
     }
 
-    /// A message came or went: the connection is not idle.
+    /// A message came or goes: the connection is not idle. Answers to our own pings do not count,
+    /// for they come as long as the client is there.
     ///
     /// The clock is read only where idle time is limited: this is called for every message.
     pub(super) fn active(&mut self, now: impl FnOnce() -> Instant) {

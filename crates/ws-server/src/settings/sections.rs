@@ -177,7 +177,7 @@ pub struct LimitSettings {
     pub max_frame_size: usize,
     /// How long a client may take for its request head and handshake (S6). At least 1 ms. Default 3 s.
     pub handshake_timeout: Duration,
-    /// A connection without messages for so long is closed. Default 0 s: never.
+    /// A connection without messages, in either direction, for so long is closed. Default 0 s: never.
     pub idle_timeout: Duration,
     /// How often a ping is sent. Default 25 s, below the 30 s after which many middleboxes forget a
     /// connection; 0 s sends none.
