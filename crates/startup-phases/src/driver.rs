@@ -5,11 +5,14 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::machine::{Machine, Planned};
 use crate::watch::Shared;
 use crate::{Event, PhaseWatch, Report, State, Transition};
+
+/// What a startup failed with that was told to stop.
+pub(crate) const STOPPED: &str = "it was told to stop before it was complete";
 
 /// Owned by a sequence, then by whatever runs it. Dropped before the end it fails startup (P10):
 /// there is no way to `Complete` but the machine's own.
@@ -103,6 +106,8 @@ fn log(transition: &Transition) {
         } => {
             warn!(%phase, step, attempts, ?duration, error, "optional step failed, startup goes on degraded");
         }
+        // Whoever asked for it knows, and nothing is wrong.
+        Event::Failed(failure) if failure.error == STOPPED => info!("startup stopped"),
         Event::Failed(failure) => error!(
             phase = %failure.phase,
             step = failure.step,

@@ -11,15 +11,13 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument, info_span};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, STOPPED};
 use crate::error::TaskError;
 use crate::machine::{Machine, Next};
 use crate::step::{Parts, Work};
 use crate::stop::{self, CANCEL_LIMIT, StopHook};
 use crate::watch::Shared;
 use crate::{Grid, Started, StartupError, State, Step};
-
-const STOPPED: &str = "it was told to stop before it was complete";
 
 /// A sequence at work.
 pub(crate) struct Run {

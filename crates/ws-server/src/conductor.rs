@@ -70,6 +70,6 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
 /// Resolves when `phase` is reached; never where that is known, or will not happen any more.
 async fn news(server: &Shared, phase: Phase) {
     if server.phases.has_reached(phase) || server.phases.reached(phase).await.is_err() {
-        pending().await
+        pending::<()>().await;
     }
 }

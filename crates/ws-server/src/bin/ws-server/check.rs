@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use readiness_guard::Vars;
 use startup_phases::Phase;
+use ws_server::probe::Probe;
+use ws_server::settings::StepSettings;
 
 use crate::Exit;
 use crate::cli::SettingsArgs;
@@ -26,15 +28,25 @@ pub(crate) fn check(args: &SettingsArgs, vars: &Vars) -> Exit {
             return Exit::BadConfiguration;
         }
     };
+    let effective = without_secrets(loaded.to_string(), &loaded.settings.startup.steps);
     // A reader that has seen enough and closed the pipe is no fault.
-    let _ = print(&mut io::stdout().lock(), &loaded, &plan);
+    let _ = print(&mut io::stdout().lock(), &effective, &plan);
     Exit::Clean
 }
 
-fn print(out: &mut impl Write, loaded: &impl std::fmt::Display, plan: &Plan) -> io::Result<()> {
+/// What is printed may be shown to others: the passwords of probe addresses are not.
+fn without_secrets(effective: String, steps: &[StepSettings]) -> String {
+    steps.iter().fold(effective, |text, step| {
+        let shown = step.probe.parse().map(|probe: Probe| probe.to_string());
+        text.replace(&step.probe, &shown.unwrap_or_default())
+    })
+}
+
+fn print(out: &mut impl Write, effective: &str, plan: &Plan) -> io::Result<()> {
     writeln!(
         out,
-        "# The settings in effect\n\n{loaded}\n\n# The startup plan\n#"
+        "# The settings in effect\n\n{}\n\n# The startup plan\n#",
+        effective.trim_end()
     )?;
     for phase in Phase::ALL {
         writeln!(out, "# {} {phase}", phase.number())?;
