@@ -3,6 +3,9 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+/// As good as no limit, and an instant that far ahead can still be told.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 86_400);
+
 /// Limits and pacing of a hold queue.
 ///
 /// ```
@@ -52,10 +55,10 @@ impl QueueConfig {
     /// [`Outcome::Expired`](crate::Outcome::Expired).
     ///
     /// Default 30 s: longer than a slow startup takes, shorter than the patience of load
-    /// balancers, most of which give up after 60 s.
+    /// balancers, most of which give up after 60 s. More than a year counts as a year.
     #[must_use]
     pub fn max_wait(mut self, limit: Duration) -> Self {
-        self.max_wait = limit;
+        self.max_wait = limit.min(LONGEST_WAIT);
         self
     }
 

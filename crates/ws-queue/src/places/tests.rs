@@ -300,6 +300,14 @@ fn a_place_admitted_but_dead_makes_room() {
 }
 
 #[test]
+fn a_wait_without_limit_is_a_long_one() {
+    let mut it = Harness::new(&QueueConfig::default().max_wait(Duration::MAX));
+    it.hold(1);
+    it.advance(Duration::from_secs(86_400));
+    assert_eq!(it.places.status(it.now).size, 1);
+}
+
+#[test]
 fn nothing_is_due_while_nobody_is_held() {
     let mut it = Harness::new(&QueueConfig::default());
     assert_eq!(it.places.next_wake(it.now), None);
