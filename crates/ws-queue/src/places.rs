@@ -121,14 +121,8 @@ impl<S: Seat> Places<S> {
                 if !self.make_room(now) {
                     return self.refuse(Refusal::Full);
                 }
-                self.take_place(
-                    position,
-                    Place {
-                        seat,
-                        since: now,
-                        deadline: now + self.max_wait,
-                    },
-                );
+                let place = self.place(now, seat);
+                self.take_place(position, place);
                 Arrival::Held
             }
         }
@@ -170,50 +164,64 @@ impl<S: Seat> Places<S> {
     }
 
     /// The ticket was dropped, or the lease without a word: the client has left.
-    pub(crate) fn leave(&mut self, now: Instant, position: Position) {
-        let left = self.take_waiting(position).is_some() || self.leased.remove(&position).is_some();
-        if left {
-            self.totals.abandoned += 1;
-            self.advance(now);
-        }
+    ///
+    /// Here and below a seat that is left is given out, to be dropped without a lock: it may hold
+    /// the last handle on a task, and that task more tickets.
+    pub(crate) fn leave(&mut self, now: Instant, position: Position) -> Option<S> {
+        let place = self
+            .take_waiting(position)
+            .or_else(|| self.leased.remove(&position))?;
+        self.totals.abandoned += 1;
+        self.advance(now);
+        Some(place.seat)
     }
 
     /// The admitted connection is really served: it leaves its place.
-    pub(crate) fn acknowledge(&mut self, now: Instant, position: Position) {
-        if self.leased.remove(&position).is_some() {
-            self.totals.admitted += 1;
-            self.advance(now);
-        }
+    pub(crate) fn acknowledge(&mut self, now: Instant, position: Position) -> Option<S> {
+        let place = self.leased.remove(&position)?;
+        self.totals.admitted += 1;
+        self.advance(now);
+        Some(place.seat)
     }
 
-    /// What the connection was admitted to is gone again: it waits as before, at its old position.
-    pub(crate) fn give_back(&mut self, now: Instant, position: Position, origin: Origin, seat: S) {
-        let place = match origin {
-            Origin::Place => match self.leased.remove(&position) {
-                Some(place) => Place { seat, ..place },
-                // Its connection had died and the place was reclaimed, and counted, then.
-                None => return self.ended.push((seat, Resolution::Abandoned)),
-            },
-            Origin::OpenGate => {
-                let place = Place {
-                    seat,
-                    since: now,
-                    deadline: now + self.max_wait,
+    /// What the connection was admitted to is gone again: it waits as before, at its old position,
+    /// in the seat of its new ticket.
+    pub(crate) fn give_back(
+        &mut self,
+        now: Instant,
+        position: Position,
+        origin: Origin,
+        seat: S,
+    ) -> Option<S> {
+        let (place, old_seat) = match origin {
+            Origin::Place => {
+                let Some(mut place) = self.leased.remove(&position) else {
+                    // Its connection had died and the place was reclaimed, and counted, then.
+                    self.ended.push((seat, Resolution::Abandoned));
+                    return None;
                 };
+                let old_seat = std::mem::replace(&mut place.seat, seat);
+                (place, Some(old_seat))
+            }
+            Origin::OpenGate => {
+                let place = self.place(now, seat);
                 if !matches!(self.state, State::Ended(_)) && !self.make_room(now) {
-                    return self.conclude(place, Resolution::Refused(Refusal::Full));
+                    self.conclude(place, Resolution::Refused(Refusal::Full));
+                    return None;
                 }
-                place
+                (place, None)
             }
         };
         if let State::Ended(why) = self.state {
-            return self.conclude(place, Resolution::Refused(why));
+            self.conclude(place, Resolution::Refused(why));
+            return old_seat;
         }
         self.take_place(position, place);
         if self.state == State::Open {
             self.state = State::Releasing;
         }
         self.tick(now);
+        old_seat
     }
 
     /// Does what is due: ends those whose time is over, reclaims the places of the dead, admits
@@ -265,6 +273,14 @@ impl<S: Seat> Places<S> {
             self.reclaim(usize::MAX);
         }
         self.size() < self.max_size
+    }
+
+    fn place(&self, now: Instant, seat: S) -> Place<S> {
+        Place {
+            seat,
+            since: now,
+            deadline: now + self.max_wait,
+        }
     }
 
     fn take_place(&mut self, position: Position, place: Place<S>) {

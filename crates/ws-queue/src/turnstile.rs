@@ -95,7 +95,7 @@ impl<L: Liveness> Turnstile<L> {
 
     pub(crate) fn leave(&self, now: Instant, position: Position, origin: Origin) {
         match origin {
-            Origin::Place => self.locked(now, |places| places.leave(now, position)),
+            Origin::Place => drop(self.locked(now, |places| places.leave(now, position))),
             Origin::OpenGate => {
                 self.abandoned_at_gate.fetch_add(1, Ordering::Relaxed);
             }
@@ -111,7 +111,7 @@ impl<L: Liveness> Turnstile<L> {
         match origin {
             Origin::Place => {
                 let now = now();
-                self.locked(now, |places| places.acknowledge(now, position));
+                drop(self.locked(now, |places| places.acknowledge(now, position)));
             }
             Origin::OpenGate => {
                 self.admitted_at_gate.fetch_add(1, Ordering::Relaxed);
@@ -126,7 +126,7 @@ impl<L: Liveness> Turnstile<L> {
         origin: Origin,
         slot: Arc<Slot<L>>,
     ) {
-        self.locked(now, |places| places.give_back(now, position, origin, slot));
+        drop(self.locked(now, |places| places.give_back(now, position, origin, slot)));
     }
 
     /// Does what is due, and says when to call again.
@@ -189,3 +189,6 @@ impl<L: Liveness> Turnstile<L> {
         }
     }
 }
+
+#[cfg(all(test, ws_queue_loom))]
+mod models;
