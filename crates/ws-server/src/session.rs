@@ -6,27 +6,29 @@
 
 mod goodbye;
 mod keep_alive;
+mod work;
 
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use futures::{FutureExt, SinkExt, StreamExt};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
-use tracing::{debug, error, warn};
+use tracing::debug;
 
 use self::goodbye::End;
 pub(crate) use self::goodbye::{goodbye_for, say_goodbye};
 use self::keep_alive::{Due, KeepAlive};
-use crate::answer::linger;
+use self::work::Work;
+use crate::answer::{LINGER, linger};
 use crate::drain::{Stop, Stopping};
 use crate::handler::BoxError;
 use crate::handshake::Socket;
@@ -74,7 +76,7 @@ pub(crate) struct Session<T> {
     id: u64,
     socket: Socket<T>,
     mailbox: Arc<Mailbox>,
-    handler: Option<BoxFuture<'static, Result<(), BoxError>>>,
+    work: Work,
     stopping: Stopping,
     stage: Stage,
     end: End,
@@ -104,7 +106,7 @@ impl<T: Transport> Session<T> {
             id,
             socket,
             mailbox,
-            handler: Some(handler),
+            work: Work::new(id, handler),
             stopping,
             stage: Stage::Open,
             end: End::Lost,
@@ -120,13 +122,21 @@ impl<T: Transport> Session<T> {
     /// Serves until both the socket and the handler have come to their end.
     pub(crate) async fn run(mut self) -> End {
         poll_fn(|cx| self.poll(cx)).await;
-        if matches!(self.end, End::ByServer(_)) {
-            // The client may still be sending; closing over that would destroy the close frame.
-            linger(self.socket.get_mut()).await;
-        }
+        // The client need not wait until its handler has tidied up.
+        let stream = self.socket.get_mut();
+        let hang_up = async {
+            match self.end {
+                // It may still be sending; closing over that would destroy the close frame.
+                End::ByClient(_) | End::ByServer(_) => linger(stream).await,
+                // Whether that still works or not, there is nobody left to be told.
+                End::Lost => drop(timeout(LINGER, stream.shutdown()).await),
+            }
+        };
+        join(hang_up, self.work.finish()).await;
         self.end
     }
 
+    /// Resolves when the socket has come to its end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.mailbox.begin();
         loop {
@@ -136,12 +146,10 @@ impl<T: Transport> Session<T> {
             progress |= self.heed_handler();
             progress |= self.write(cx);
             progress |= self.heed_time(cx);
-            if matches!(self.stage, Stage::Over) && self.handler.is_none() {
+            if matches!(self.stage, Stage::Over) {
                 return Poll::Ready(());
             }
-            let can_write = !self.blocked && !matches!(self.stage, Stage::Over);
-            let wants_room = self.readable && self.wants_room;
-            if !progress && self.mailbox.rest(cx, wants_room, can_write) {
+            if !progress && self.mailbox.rest(cx, self.wants_room, !self.blocked) {
                 return Poll::Pending;
             }
         }
@@ -208,25 +216,9 @@ impl<T: Transport> Session<T> {
 
     /// Lets the handler work. Its end ends the connection.
     fn run_handler(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(handler) = &mut self.handler else {
+        let Poll::Ready((code, reason)) = self.work.poll(cx) else {
             return false;
         };
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| handler.poll_unpin(cx)));
-        let (code, reason) = match polled {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(Ok(()))) => (CloseCode::Normal, ""),
-            Ok(Poll::Ready(Err(error))) => {
-                warn!(id = self.id, error, "handler failed");
-                (CloseCode::Error, "handler failed")
-            }
-            Err(_) => {
-                error!(id = self.id, "handler panicked");
-                (CloseCode::Error, "handler failed")
-            }
-        };
-        // What is left of it may panic as well while it is dropped.
-        let handler = AssertUnwindSafe(self.handler.take());
-        let _ = std::panic::catch_unwind(move || drop(handler));
         // What it asked for itself comes before what follows from its end.
         self.heed_handler();
         self.close(code, Utf8Bytes::from_static(reason));

@@ -13,7 +13,7 @@ pub(super) enum Due {
     Ping,
     /// The client did not answer the last one.
     Lost,
-    /// The client has said nothing for too long.
+    /// There was no message, in either direction, for too long.
     Idle,
 }
 
