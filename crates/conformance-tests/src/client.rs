@@ -1,216 +1,25 @@
 //! A small WebSocket client over any stream, which sees what is sent before there is a WebSocket.
 
-use std::fmt::Debug;
+mod asked;
 
-use bytes::BytesMut;
+use std::fmt::Debug;
+use std::time::Duration;
+
 use futures::{FutureExt, SinkExt, StreamExt};
-use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+pub use self::asked::{Answer, Asked, frame, text_frame, upgrade};
+
+/// How long the end of a connection may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a stream has to be.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
-
-/// The head of a request for a WebSocket, with these fields besides the necessary ones.
-#[must_use]
-pub fn upgrade(target: &str, fields: &[(&str, &str)]) -> String {
-    let fields: String = fields
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    format!(
-        "GET {target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
-    )
-}
-
-/// A frame as clients send it: the byte with FIN and opcode, then the payload, masked with zeros.
-///
-/// # Panics
-///
-/// For payloads above 64 KiB.
-#[must_use]
-pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match u8::try_from(payload.len()) {
-        Ok(length @ ..=125) => frame.push(0x80 | length),
-        _ => {
-            let length = u16::try_from(payload.len()).expect("at most 64 KiB");
-            frame.push(0x80 | 126);
-            frame.extend(length.to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
-}
-
-/// A text message in one frame.
-#[must_use]
-pub fn text_frame(text: &str) -> Vec<u8> {
-    frame(0x81, text.as_bytes())
-}
-
-/// An HTTP answer.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    fields: Vec<(String, String)>,
-    /// The body, as far as the answer says that there is one.
-    pub body: String,
-}
-
-impl Answer {
-    fn read_head(head: &str) -> Self {
-        let mut lines = head.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1));
-        Self {
-            status: status.and_then(|it| it.parse().ok()).expect("a status"),
-            fields: lines
-                .filter_map(|line| line.split_once(": "))
-                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-                .collect(),
-            body: String::new(),
-        }
-    }
-
-    /// The value of a field, by its name in lower case.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&str> {
-        let field = self.fields.iter().find(|(it, _)| it == name)?;
-        Some(&field.1)
-    }
-
-    /// The body as JSON.
-    ///
-    /// # Panics
-    ///
-    /// If it is none.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Why a request was refused, in one word.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        self.json()["reason"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    }
-}
-
-/// A connection on which a request was sent.
-#[derive(Debug)]
-pub struct Asked<S> {
-    stream: S,
-    read: BytesMut,
-}
-
-impl<S: Stream> Asked<S> {
-    /// Sends these bytes, which begin with a request head.
-    ///
-    /// # Panics
-    ///
-    /// If the server does not take them.
-    pub async fn with(mut stream: S, request: impl AsRef<[u8]>) -> Self {
-        let sent = stream.write_all(request.as_ref()).await;
-        sent.expect("the server takes a request");
-        let read = BytesMut::new();
-        Self { stream, read }
-    }
-
-    /// The stream below.
-    pub fn stream(&mut self) -> &mut S {
-        &mut self.stream
-    }
-
-    /// The stream below, given up by this client.
-    #[must_use]
-    pub fn into_stream(self) -> S {
-        self.stream
-    }
-
-    /// Asserts that not a byte has come so far.
-    ///
-    /// # Panics
-    ///
-    /// If one has, or the connection has ended.
-    pub fn is_unanswered(&mut self) {
-        let came = self.stream.read_buf(&mut self.read).now_or_never();
-        assert!(came.is_none(), "{came:?}: {:?}", self.read);
-    }
-
-    /// The answer.
-    ///
-    /// # Panics
-    ///
-    /// If there is none, or one cut short.
-    pub async fn answer(&mut self) -> Answer {
-        let end = loop {
-            if let Some(end) = self.read.windows(4).position(|it| it == b"\r\n\r\n") {
-                break end;
-            }
-            self.read_on().await;
-        };
-        let head = self.read.split_to(end + 4);
-        let mut answer = Answer::read_head(&String::from_utf8_lossy(&head[..end]));
-        if let Some(length) = answer.field("content-length") {
-            let length: usize = length.parse().expect("a length");
-            while self.read.len() < length {
-                self.read_on().await;
-            }
-            answer.body = String::from_utf8_lossy(&self.read.split_to(length)).into_owned();
-        }
-        answer
-    }
-
-    async fn read_on(&mut self) {
-        let came = self.stream.read_buf(&mut self.read).await;
-        let came = came.unwrap_or_else(|error| panic!("{error} after {:?}", self.read));
-        assert!(came > 0, "it ended after {:?}", self.read);
-    }
-
-    /// Asserts that nothing more comes and the server ends the connection in an orderly way.
-    ///
-    /// # Panics
-    ///
-    /// Otherwise.
-    pub async fn ends(mut self) {
-        let came = self.stream.read_buf(&mut self.read).await;
-        assert_eq!(came.ok(), Some(0), "{:?}", self.read);
-    }
-
-    /// The WebSocket, once the request was answered with one.
-    ///
-    /// # Panics
-    ///
-    /// If it was refused.
-    pub async fn client(self) -> Client<S> {
-        self.chosen().await.0
-    }
-
-    /// The WebSocket, and the answer that gave it.
-    ///
-    /// # Panics
-    ///
-    /// If it was refused.
-    pub async fn chosen(mut self) -> (Client<S>, Answer) {
-        let answer = self.answer().await;
-        assert_eq!(answer.status, 101, "{answer:?}");
-        let accept = answer.field("sec-websocket-accept");
-        assert_eq!(accept, Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        let read = self.read.to_vec();
-        let role = Role::Client;
-        let socket = WebSocketStream::from_partially_read(self.stream, read, role, None).await;
-        (Client(socket), answer)
-    }
-}
 
 /// A client that has its WebSocket.
 #[derive(Debug)]
@@ -220,6 +29,12 @@ impl<S: Stream + Debug> Client<S> {
     /// The stream below.
     pub fn stream(&mut self) -> &mut S {
         self.0.get_mut()
+    }
+
+    /// The socket, for more than this client can do.
+    #[must_use]
+    pub fn into_socket(self) -> WebSocketStream<S> {
+        self.0
     }
 
     /// Sends a text.
@@ -328,7 +143,8 @@ impl<S: Stream + Debug> Client<S> {
     ///
     /// Otherwise.
     pub async fn is_over(&mut self) {
-        let heard = self.0.next().await;
+        let heard = timeout(PATIENCE, self.0.next()).await;
+        let heard = heard.expect("the server ends the connection");
         assert!(heard.is_none(), "{heard:?}");
     }
 

@@ -4,6 +4,7 @@ use conformance_tests::client::{text_frame, upgrade};
 use startup_phases::Phase;
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
+use ws_server::Connection;
 
 use super::*;
 
@@ -178,7 +179,7 @@ async fn s6_the_path_and_its_query_are_the_handlers_to_see() {
     let (startup, mut hand) = by_hand([Phase::Services]);
     let builder = server(|it| it.server.path = "*".to_owned())
         .startup(startup.build().unwrap())
-        .handler(|connection: ws_server::Connection| async move {
+        .handler(|connection: Connection| async move {
             let request = connection.request();
             let seen = [
                 request.path(),

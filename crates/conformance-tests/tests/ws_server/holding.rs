@@ -82,11 +82,7 @@ async fn s4_a_message_in_pieces_may_begin_before_the_admission_and_end_after_it(
             frame(0x80, b"three"),
         ];
         // Cut in the middle of a frame, too.
-        asked
-            .stream()
-            .write_all(&[&first[..], &second[..5]].concat())
-            .await
-            .unwrap();
+        asked.sends(&[&first[..], &second[..5]].concat()).await;
         server.holds(1).await;
         hand.finish(Phase::Services);
         let mut client = asked.client().await;
@@ -208,7 +204,7 @@ async fn s4_more_early_bytes_than_are_kept_lose_nothing() {
     let message = text_frame(&"y".repeat(9_999));
     // Three times the 64 KiB that are read ahead.
     let sent = message.repeat(20);
-    asked.stream().write_all(&sent).await.unwrap();
+    asked.sends(&sent).await;
     happens(server.holds(1)).await;
     hand.finish(Phase::Services);
     let mut client = happens(asked.client()).await;

@@ -4,6 +4,7 @@
 //! does.
 
 mod closing;
+mod crowds;
 mod failing;
 mod handlers;
 mod handshake;

@@ -2,8 +2,10 @@
 
 use conformance_tests::client::{text_frame, upgrade};
 use startup_phases::Phase;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use ws_server::settings::HoldMode;
+use ws_server::{Closed, Connection};
 
 use super::*;
 
@@ -138,9 +140,7 @@ async fn s3_a_request_that_comes_byte_by_byte_is_held_and_served() {
     let (server, mut hand) = Running::early(|_| {});
     let mut held = server.ask("").await;
     for byte in upgrade("/ws", &[]).bytes() {
-        tokio::io::AsyncWriteExt::write_all(held.stream(), &[byte])
-            .await
-            .unwrap();
+        held.sends(&[byte]).await;
         sleep(ms(5)).await;
     }
     server.holds(1).await;
@@ -152,23 +152,24 @@ async fn s3_a_request_that_comes_byte_by_byte_is_held_and_served() {
 async fn s3_200_held_are_served_in_order_of_arrival() {
     for hold in [HoldMode::Upgrade, HoldMode::Frames] {
         let (startup, mut hand) = by_hand([Phase::Services]);
-        let (tell, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let (tell, mut order) = mpsc::unbounded_channel();
         let builder = server(|it| {
             it.queue.max_size = 200;
             it.queue.hold = hold;
         });
-        let builder = builder.startup(startup.build().unwrap()).handler(
-            move |mut connection: ws_server::Connection| {
-                let number = connection.request().query().map(str::to_owned);
-                let _ = tell.send(number.unwrap().parse::<u64>().unwrap());
-                async move {
-                    while let Some(message) = connection.recv().await {
-                        connection.send(message).await?;
+        let builder =
+            builder
+                .startup(startup.build().unwrap())
+                .handler(move |mut connection: Connection| {
+                    let number = connection.request().query().map(str::to_owned);
+                    let _ = tell.send(number.unwrap().parse::<u64>().unwrap());
+                    async move {
+                        while let Some(message) = connection.recv().await {
+                            connection.send(message).await?;
+                        }
+                        Ok::<_, Closed>(())
                     }
-                    Ok::<_, ws_server::Closed>(())
-                }
-            },
-        );
+                });
         let server = Running::on_tcp(builder).await;
         let mut held = Vec::new();
         for number in 0..200 {

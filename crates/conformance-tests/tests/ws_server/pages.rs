@@ -1,8 +1,14 @@
 //! S1: the port answers before anything else is done; and what it answers.
 
+use std::io;
+use std::net::SocketAddr;
+
 use conformance_tests::client::{Asked, upgrade};
+use conformance_tests::network::{Memory, MemoryListener, memory};
 use startup_phases::Phase;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::net::TcpStream;
+use ws_server::Listener;
 
 use super::*;
 
@@ -36,7 +42,7 @@ async fn s1_connections_made_before_the_server_runs_are_answered_by_it() {
         .bind()
         .unwrap();
     let address = bound.local_addr().unwrap();
-    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
     let mut asked = Asked::with(stream, "GET /livez HTTP/1.1\r\n\r\n").await;
     let run = tokio::spawn(bound.run());
     assert_eq!(happens(asked.answer()).await.status, 200);
@@ -180,19 +186,13 @@ async fn s1_head_is_get_without_a_body() {
         .ask("HEAD /readyz HTTP/1.1\r\nHost: test\r\n\r\n")
         .await;
     let get = server.get("/readyz").await;
-    let answer = {
-        // The length is that of the body which does not come.
-        let mut bytes = Vec::new();
-        tokio::io::AsyncReadExt::read_to_end(head.stream(), &mut bytes)
-            .await
-            .unwrap();
-        String::from_utf8(bytes).unwrap()
-    };
+    let answer = String::from_utf8(head.rest().await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(
         answer.contains(&format!("content-length: {}\r\n", get.body.len())),
         "{answer}"
     );
+    // The length is that of the body which does not come.
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
@@ -225,4 +225,31 @@ async fn s1_a_request_whose_sender_shuts_its_side_at_once_is_answered() {
         asked.stream().shutdown().await.unwrap();
         assert_eq!(happens(asked.answer()).await.status, 200);
     }
+}
+
+/// A listener that fails as long as it has errors to tell.
+struct Failing(u32, MemoryListener);
+
+impl Listener for Failing {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
+        if self.0 > 0 {
+            self.0 -= 1;
+            return Err(io::Error::other("too many open files"));
+        }
+        self.1.accept().await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.1.local_addr()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_a_listener_that_fails_is_asked_again_after_100_ms() {
+    let (network, listener): (Memory, _) = memory();
+    let server = Running::on(network, server(|_| {}), Failing(7, listener));
+    let answered = when(async { assert_eq!(server.get("/livez").await.status, 200) });
+    assert_eq!(answered.await, ms(700));
 }

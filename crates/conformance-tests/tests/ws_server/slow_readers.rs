@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use ws_server::settings::{Settings, SlowReader};
-use ws_server::{Connection, SendNowError, Sender};
+use ws_server::{Closed, Connection, SendNowError, Sender};
 
 use super::*;
 
@@ -98,7 +98,7 @@ async fn s12_a_sender_that_waits_is_told_when_there_is_room() {
         for number in 0..1000 {
             sender.send(format!("{number:1000}")).await?;
         }
-        Ok::<_, ws_server::Closed>(())
+        Ok::<_, Closed>(())
     });
     sleep(secs(1)).await;
     assert!(!sending.is_finished());
