@@ -67,7 +67,6 @@ struct Round {
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let (rounds, waits) = if options.quick { (1, 20) } else { (3, 100) };
-    process::quiet_machine().await?;
     let mut table = Table::new(
         "Waiting for a phase",
         ["`readiness-guard`", "growing back-off"],
@@ -75,18 +74,20 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     .note(format!(
         "{waits} waits a round, {AT_A_TIME} at a time, each begun {} ms after the one before, so that no two look in \
          the same millisecond; rounds in turns: {rounds}. A guard looks every 100 ms, so what comes between 0.2 and \
-         0.3 s keeps 10 ms from either look.",
+         0.3 s keeps 20 ms from either look.",
         APART.as_millis()
     ));
     for (name, reached) in [
         ("0.25 s", spread_over(250, 0, waits)),
-        ("0.2 to 0.3 s", spread_over(210, 80, waits)),
+        ("0.2 to 0.3 s", spread_over(220, 60, waits)),
     ] {
         for (state, limit) in [("idle", 2.0), ("loaded", 5.0)] {
-            let load = (state == "loaded").then(Load::on_every_core);
             eprintln!("guard: reached after {name}, {state}");
-            let measured = in_turns(rounds, &reached, many).await?;
-            drop(load);
+            let measured = in_turns(rounds, async |waiter| {
+                let _load = (state == "loaded").then(Load::on_every_core);
+                many(waiter, &reached).await
+            });
+            let measured = measured.await?;
             let figure = |what| format!("reached after {name}, {state}: {what}");
             let spread = lines(figure("spread, ms"), &measured, |round| {
                 round.samples.spread()
@@ -108,7 +109,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     eprintln!("guard: one startup of {STARTUP:?}");
     // Not a multiple of the interval apart: each has a grid of its own.
-    let measured = in_turns(rounds, &spread_over(0, 3990, waits), one).await?;
+    let begun = spread_over(0, 3990, waits);
+    let measured = in_turns(rounds, async |waiter| one(waiter, &begun).await).await?;
     let figure = |what| format!("one startup of 4 s, waits begun all through it: {what}, ms");
     table.add(lines(figure("spread of the ends"), &measured, |round| {
         round.samples.spread()
@@ -137,17 +139,18 @@ fn spread_over(start: u32, width: u32, count: u32) -> Vec<Duration> {
     (0..count).map(offset).map(Duration::from_micros).collect()
 }
 
-/// For each waiter what its rounds found.
-async fn in_turns<'a, F: Future<Output = Result<Samples>>>(
+/// For each waiter what its rounds found, each begun when nobody else uses the machine, if there is such a
+/// moment.
+async fn in_turns(
     rounds: usize,
-    offsets: &'a [Duration],
-    measure: impl Fn(Waiter, &'a [Duration]) -> F,
+    measure: impl AsyncFn(Waiter) -> Result<Samples>,
 ) -> Result<[Vec<Round>; 2]> {
     let mut measured = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         for (waiter, into) in PEERS.into_iter().zip(&mut measured) {
+            process::quiet_machine().await?;
             let machine = Machine::now()?;
-            let samples = measure(waiter, offsets).await?;
+            let samples = measure(waiter).await?;
             let busy = machine.busy_since()?;
             into.push(Round { samples, busy });
         }

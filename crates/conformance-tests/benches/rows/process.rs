@@ -9,7 +9,7 @@ use crate::Result;
 
 /// How busy a quiet machine may be, in %, and how many seconds to wait for it.
 const QUIET: f64 = 5.0;
-const QUIET_LIMIT: u32 = 30;
+const QUIET_LIMIT: u32 = 15;
 
 /// The memory that is resident, in KiB.
 pub(crate) fn resident_kib(pid: u32) -> Result<f64> {
