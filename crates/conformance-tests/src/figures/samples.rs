@@ -119,7 +119,9 @@ mod tests {
             [0.0, 0.5, 0.99, 1.0].map(|q| hundred.quantile(q)),
             [1.0, 50.0, 99.0, 100.0]
         );
-        assert_eq!(Samples::from([7.0]).quantile(0.99), 7.0);
+        // Two of three are less than 0.7 of them.
+        assert_eq!(Samples::from([3.0, 1.0, 2.0]).quantile(0.7), 3.0);
+        assert_eq!(Samples::from([7.0]).quantile(0.0), 7.0);
     }
 
     #[test]
