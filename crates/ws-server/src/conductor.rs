@@ -6,9 +6,11 @@ use std::future::pending;
 use readiness_guard::Verdict;
 use startup_phases::{Event, Phase};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::{info, warn};
 use ws_queue::Gate;
 
+use crate::drain::Stop;
 use crate::registry::Client;
 use crate::shared::Shared;
 
@@ -27,9 +29,14 @@ pub(crate) async fn conduct(server: &Shared, gate: &Gate<Client>) -> Infallible 
 }
 
 /// Refuses everyone once startup has failed, whatever the guard says: behind a bypass, too (S8).
+/// The live are closed now as well, before what they use is undone and their handlers fail (S5).
 async fn fail_with_startup(server: &Shared, gate: &Gate<Client>) -> Infallible {
     if server.phases.complete().await.is_err() {
         gate.fail();
+        server.drain.begin(Stop {
+            code: CloseCode::from(server.settings.shutdown.close_code),
+            handler_until: Instant::now(),
+        });
     }
     pending().await
 }

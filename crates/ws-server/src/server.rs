@@ -7,7 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::FutureExt;
+use futures::future::{BoxFuture, FusedFuture};
 use startup_phases::{Sequence, Started, StartupError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -104,19 +105,24 @@ impl<L: Listener> Server<L> {
         } = self;
         let server = &*shared;
         let live = async {
-            let mut told_to_stop = pin!(async {
+            let closed = async {
                 stop.await;
                 refuse_newcomers(server, &gate).await;
-            });
-            match startup.run_until(told_to_stop.as_mut()).await {
+                close_live(server).await;
+            };
+            let mut closed = pin!(closed.fuse());
+            // Told to stop, it is undone only then: the live may use what it has made.
+            match startup.run_until(closed.as_mut()).await {
                 Ok(started) => {
-                    told_to_stop.await;
-                    close_live(server).await;
+                    closed.await;
                     stop_steps(started).await;
                     Ok(())
                 }
                 Err(_) if server.is_stopping() => {
-                    close_live(server).await;
+                    // It may as well have failed by itself, meanwhile.
+                    if !closed.is_terminated() {
+                        closed.await;
+                    }
                     Ok(())
                 }
                 Err(error) => {
@@ -193,11 +199,6 @@ async fn stop_steps(started: Started) {
 
 /// The port goes on answering what failed, and the refused get their answers.
 async fn linger_after_failure(server: &Shared) {
-    let shutdown = &server.settings.shutdown;
-    server.drain.begin(Stop {
-        code: CloseCode::from(shutdown.close_code),
-        handler_until: Instant::now(),
-    });
     sleep(server.settings.startup.failed_linger).await;
     // Whoever has not taken its answer by then is not going to.
     let _ = timeout(REFUSAL_TIME, server.registry.emptied()).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use conformance_tests::client::upgrade;
 use parking_lot::Mutex;
 use startup_phases::{Phase, Sequence, Step};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 use ws_server::settings::HoldMode;
 use ws_server::{Closed, Connection};
@@ -215,5 +215,45 @@ async fn s8_dropping_the_server_ends_the_held_too() {
     server.abort();
     for held in [held, framed] {
         held.ends().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_the_live_are_closed_before_what_they_use_is_undone() {
+    for fails in [false, true] {
+        let (builder, mut hand) = by_hand([Phase::Finalize]);
+        let (close_pool, pool) = watch::channel(());
+        let startup = builder
+            .step(
+                Step::new(Phase::Database, "pool", || async { Ok::<_, String>(()) }).on_stop(
+                    move || async move {
+                        drop(close_pool);
+                        Ok::<_, String>(())
+                    },
+                ),
+            )
+            .build()
+            .expect("nothing is wrong with it");
+        let uses_the_pool = move |mut connection: Connection| {
+            let mut pool = pool.clone();
+            async move {
+                tokio::select! {
+                    biased;
+                    _ = pool.changed() => Err("the pool is closed"),
+                    None = connection.recv() => Ok(()),
+                }
+            }
+        };
+        let mut server = Running::in_memory(server(|_| {}).startup(startup).handler(uses_the_pool));
+        let client = server.client().await;
+        server.shows("/connections/live", 1).await;
+        // The gate is open, and startup not complete.
+        if fails {
+            hand.fail(Phase::Finalize, "out of order");
+        } else {
+            server.stop();
+        }
+        assert_eq!(client.is_closed().await.0, 1001, "failed: {fails}");
+        assert_eq!(server.end().await.is_err(), fails);
     }
 }
