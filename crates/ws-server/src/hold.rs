@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures::StreamExt;
-use tokio::time::sleep;
+use futures::{SinkExt, StreamExt};
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use ws_queue::{Lease, Outcome, Ticket};
 
@@ -97,8 +97,14 @@ impl Kept {
             let message = match socket.next().await {
                 Some(Ok(Frame::Text(text))) => Message::Text(text),
                 Some(Ok(Frame::Binary(bytes))) => Message::Binary(bytes),
-                // Pongs are queued by the socket and flushed by the next read; the answer to a
-                // close too, and the read after it says that there is nothing more.
+                // Before the pong is on its way nothing more is read: who reads none could fill
+                // the memory with them.
+                Some(Ok(Frame::Ping(_))) => match flush(socket).await {
+                    Ok(()) => continue,
+                    Err(gone) => return gone,
+                },
+                // The answer to a close is flushed by the next read, which says that there is
+                // nothing more.
                 Some(Ok(_)) => continue,
                 Some(Err(fault)) => return Some(fault),
                 None => return None,
@@ -108,6 +114,19 @@ impl Kept {
         }
         look_for_leaving(socket.get_ref()).await;
         None
+    }
+}
+
+/// Writes what the socket has queued, unless the client leaves.
+///
+/// Cancel safe: what is not written stays queued.
+async fn flush<T: Transport>(socket: &mut Socket<T>) -> Result<(), Option<Error>> {
+    loop {
+        match timeout(LOOK_INTERVAL, socket.flush()).await {
+            Ok(flushed) => return flushed.map_err(Some),
+            Err(_) if socket.get_ref().peer_has_left() => return Err(None),
+            Err(_) => {}
+        }
     }
 }
 

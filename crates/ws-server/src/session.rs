@@ -44,6 +44,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Far enough never to be reached: what a timer is set to that has nothing to wait for.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
+/// How many pongs may wait to be written before nothing more is read: nobody who reads has as many.
+const MAX_PONGS: usize = 64;
+
 /// The size of the read buffer, which stays resident for as long as a connection lives.
 const READ_BUFFER: usize = 4 * 1024;
 /// From how many bytes on a batch is written without waiting for its end.
@@ -87,6 +90,8 @@ pub(crate) struct Session<T> {
     /// The socket took no more when it was last written to.
     blocked: bool,
     unflushed: bool,
+    /// How many pings came since the last flush.
+    pongs: usize,
     keep_alive: KeepAlive,
     timer: Pin<Box<Sleep>>,
 }
@@ -114,6 +119,7 @@ impl<T: Transport> Session<T> {
             wants_room: false,
             blocked: false,
             unflushed: false,
+            pongs: 0,
             timer: Box::pin(sleep_until(keep_alive.next_due().unwrap_or(now + NEVER))),
             keep_alive,
         }
@@ -162,7 +168,11 @@ impl<T: Transport> Session<T> {
         self.wants_room = false;
         while self.readable {
             self.wants_room = matches!(self.stage, Stage::Open) && !self.mailbox.has_room();
-            if self.wants_room || matches!(self.stage, Stage::Finishing { .. } | Stage::Over) {
+            let must_flush = self.pongs >= MAX_PONGS;
+            if self.wants_room
+                || must_flush
+                || matches!(self.stage, Stage::Finishing { .. } | Stage::Over)
+            {
                 self.keep_alive.pause();
                 break;
             }
@@ -194,6 +204,7 @@ impl<T: Transport> Session<T> {
             }
             Frame::Ping(_) => {
                 self.unflushed = true;
+                self.pongs += 1;
                 return;
             }
             Frame::Pong(_) | Frame::Frame(_) => return,
@@ -317,6 +328,7 @@ impl<T: Transport> Session<T> {
         if self.unflushed && self.socket.poll_flush_unpin(cx)?.is_ready() {
             self.unflushed = false;
             self.blocked = false;
+            progress |= std::mem::take(&mut self.pongs) >= MAX_PONGS;
         }
         let said_goodbye = matches!(self.stage, Stage::Closing { goodbye: None, .. });
         if said_goodbye && !self.unflushed && !self.readable {

@@ -4,13 +4,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake};
 
-use conformance_tests::client::{Asked, text_frame, upgrade};
+use conformance_tests::client::{Asked, frame, text_frame, upgrade};
 use conformance_tests::network::Memory;
 use parking_lot::Mutex;
+use startup_phases::Phase;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use ws_server::settings::{Settings, SlowReader};
+use ws_server::settings::{HoldMode, Settings, SlowReader};
 use ws_server::{Closed, Connection, SendNowError, Sender};
 
 use super::*;
@@ -183,4 +184,34 @@ async fn s12_one_that_is_never_sent_too_much_and_reads_nothing_is_lost_with_the_
     server.shows("/connections/live", 0).await;
     assert_eq!(sender.send_now("gone"), Err(SendNowError::Closed));
     drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s4_s12_pongs_that_nobody_reads_are_bounded_held_or_live() {
+    for held in [false, true] {
+        let (server, mut hand) = Running::early(|it| it.queue.hold = HoldMode::Frames);
+        let stream = server.network.connect_through(4096);
+        let asked = Asked::with(stream, upgrade("/ws", &[])).await;
+        let mut client = asked.client().await;
+        server.holds(1).await;
+        if !held {
+            hand.finish(Phase::Services);
+            server.shows("/connections/live", 1).await;
+        }
+        let pings = frame(0x89, &[b'x'; 125]).repeat(10);
+        let mut sent = 0;
+        while timeout(ms(10), client.stream().write_all(&pings))
+            .await
+            .is_ok()
+        {
+            sent += 10;
+            assert!(sent < 1000, "{sent} pings were taken, and no pong read");
+        }
+        // Whoever begins to read is served as ever.
+        if !held {
+            for _ in 0..sent {
+                assert!(client.hears().await.is_pong());
+            }
+        }
+    }
 }
