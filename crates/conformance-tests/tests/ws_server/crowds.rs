@@ -105,6 +105,7 @@ async fn s7_those_who_leave_during_the_release_take_nobody_with_them() {
             happens(async { held.client().await.is_echoed("hello").await }).await;
         }
         leaving.await.unwrap();
+        happens(server.holds(0)).await;
         happens(server.shows("/connections/live", 0)).await;
         let status = server.status().await;
         let ended = number(&status, "/queue/admitted") + number(&status, "/queue/abandoned");
