@@ -33,6 +33,16 @@ impl<C> Gate<C> {
         self.queue.shared.turnstile.close(now());
     }
 
+    /// Resolves when the gate was closed by somebody who found that what lies behind it has gone
+    /// away ([`HoldQueue::report_gone`]). To be awaited while the gate is open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a report that nobody waits for is kept.
+    pub async fn reported_gone(&self) {
+        self.queue.shared.gone.notified().await;
+    }
+
     /// Begins to hold, where the queue
     /// [refused at first](crate::QueueConfig::refuse_at_first).
     pub fn hold(&self) {

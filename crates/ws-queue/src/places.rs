@@ -143,11 +143,14 @@ impl<S: Seat> Places<S> {
         }
     }
 
+    /// Whether it was open.
     // Releasing | Open -> Closed
-    pub(crate) fn close(&mut self) {
-        if matches!(self.state, State::Releasing | State::Open) {
+    pub(crate) fn close(&mut self) -> bool {
+        let was_open = matches!(self.state, State::Releasing | State::Open);
+        if was_open {
             self.state = State::Closed;
         }
+        was_open
     }
 
     /// Refuses everyone who is held and everyone who will come.

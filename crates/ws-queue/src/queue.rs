@@ -29,6 +29,7 @@ pub fn gate<C: Send + Sync + 'static>(config: &QueueConfig) -> (Gate<C>, HoldQue
     let shared = Arc::new(Shared {
         turnstile,
         alarm: Arc::clone(&alarm),
+        gone: Notify::new(),
     });
     tokio::spawn(driver::run(Arc::downgrade(&shared), alarm));
     let queue = HoldQueue { shared };
@@ -38,6 +39,8 @@ pub fn gate<C: Send + Sync + 'static>(config: &QueueConfig) -> (Gate<C>, HoldQue
 pub(crate) struct Shared<C> {
     pub(crate) turnstile: Turnstile<Weak<C>>,
     alarm: Arc<Notify>,
+    /// Told when the gate was closed by [`HoldQueue::report_gone`].
+    pub(crate) gone: Notify,
 }
 
 impl<C> Drop for Shared<C> {
@@ -73,6 +76,18 @@ impl<C> HoldQueue<C> {
             }
             (Arrival::Held, position) => Entry::Held(Ticket::new(self.clone(), slot, position)),
             (Arrival::Refused(why), _) => Entry::Refused(why),
+        }
+    }
+
+    /// Closes the gate, if it was open, and tells its owner, who waits in
+    /// [`Gate::reported_gone`](crate::Gate::reported_gone).
+    ///
+    /// For whoever was admitted and finds that what it was admitted to has gone away: it knows
+    /// before the gate's owner does, and everyone behind it would find the same. Then
+    /// [give the lease back](crate::Lease::give_back).
+    pub fn report_gone(&self) {
+        if self.shared.turnstile.close(Instant::now().into_std()) {
+            self.shared.gone.notify_one();
         }
     }
 

@@ -85,8 +85,8 @@ impl<L: Liveness> Turnstile<L> {
         self.locked(now, |places| places.open(now));
     }
 
-    pub(crate) fn close(&self, now: Instant) {
-        self.locked(now, Places::close);
+    pub(crate) fn close(&self, now: Instant) -> bool {
+        self.locked(now, Places::close)
     }
 
     pub(crate) fn end(&self, now: Instant, why: Refusal) {

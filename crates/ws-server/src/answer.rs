@@ -5,6 +5,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -84,6 +88,22 @@ impl Answer {
                 &format!("this is not an HTTP/1.1 request: {error}"),
             ),
         })
+    }
+
+    /// The same for the HTTP server to write.
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let code = self.status.get(..3).and_then(|code| code.parse().ok());
+        let mut response = Response::new(Full::from(self.body));
+        *response.status_mut() = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let fields = response.headers_mut();
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.fields {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                fields.insert(HeaderName::from_static(name), value);
+            }
+        }
+        response
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Puts a server together.
 
 use std::future::{Future, pending};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,8 +13,12 @@ use ws_queue::QueueConfig;
 
 use crate::handler::{self, Handler, Handlers};
 use crate::listener::{Listener, bind};
+#[cfg(feature = "proxy")]
+use crate::proxy::{InvalidUpstream, Upstream};
 use crate::request::Request;
 use crate::server::{ServeError, Server};
+#[cfg(feature = "proxy")]
+use crate::settings::ProxySettings;
 use crate::settings::Settings;
 use crate::shared::{ChooseSubprotocol, Shared};
 
@@ -26,6 +31,8 @@ pub struct ServerBuilder {
     checks: Vec<ReadinessCheck>,
     handlers: Handlers,
     choose_subprotocol: Box<ChooseSubprotocol>,
+    #[cfg(feature = "proxy")]
+    upstream: Option<Arc<Upstream>>,
     stop: Option<BoxFuture<'static, ()>>,
 }
 
@@ -40,6 +47,8 @@ impl ServerBuilder {
             choose_subprotocol: Box::new(|request| {
                 request.subprotocols().next().map(str::to_owned)
             }),
+            #[cfg(feature = "proxy")]
+            upstream: None,
             stop: None,
         }
     }
@@ -66,6 +75,21 @@ impl ServerBuilder {
     ) -> Self {
         self.handlers = handler::isolated(factory);
         self
+    }
+
+    /// Passes clients on to another server, instead of serving them with a handler: whatever it
+    /// answers is what they get, and as long as it cannot be connected to they are held. Requests
+    /// for anything but our own pages go there too.
+    ///
+    /// `settings.server.path` should be `*` then.
+    ///
+    /// # Errors
+    ///
+    /// The address is none.
+    #[cfg(feature = "proxy")]
+    pub fn proxy(mut self, settings: &ProxySettings) -> Result<Self, InvalidUpstream> {
+        self.upstream = Some(Arc::new(Upstream::new(settings)?));
+        Ok(self)
     }
 
     /// Chooses one of [the subprotocols a client offers](Request::subprotocols), or none. Default:
@@ -130,6 +154,8 @@ impl ServerBuilder {
             checks,
             handlers,
             choose_subprotocol,
+            #[cfg(feature = "proxy")]
+            upstream,
             stop,
         } = self;
         let startup = startup.unwrap_or_else(|| {
@@ -143,13 +169,21 @@ impl ServerBuilder {
         }
         let guard = ReadinessGuard::new(startup.watch(), guard_config(&settings, &environment));
         let guard = checks.into_iter().fold(guard, ReadinessGuard::check);
+        #[cfg(feature = "proxy")]
+        let guard = match &upstream {
+            Some(upstream) => guard.check(upstream.monitor()),
+            None => guard,
+        };
         let (gate, queue) = ws_queue::gate(&queue_config(&settings));
         let phases = startup.watch();
+        let shared = Shared::new(settings, guard, phases, queue, handlers, choose_subprotocol);
+        #[cfg(feature = "proxy")]
+        let shared = shared.in_front_of(upstream);
         Server {
             listener,
             startup,
             gate,
-            shared: Shared::new(settings, guard, phases, queue, handlers, choose_subprotocol),
+            shared: Arc::new(shared),
             stop: stop.unwrap_or_else(|| stop_signal().boxed()),
         }
     }

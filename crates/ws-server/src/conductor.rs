@@ -5,7 +5,7 @@ use std::future::pending;
 
 use readiness_guard::Verdict;
 use startup_phases::{Event, Phase};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::{info, warn};
 use ws_queue::Gate;
@@ -67,10 +67,21 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
         }
         let held = gate.status().size;
         gate.open();
+        server.opened();
         info!(held, after = ?began.elapsed(), "gate open");
-        let why = server.guard.lost().await;
-        gate.close();
-        warn!(%why, "gate closed again");
+        tokio::select! {
+            biased;
+            () = gate.reported_gone() => {
+                warn!("gate closed again: a client found nobody behind it");
+                // What has just gone is looked for at the next interval, so that an upstream that
+                // comes and goes is asked no more often than that.
+                sleep(server.settings.guard.interval).await;
+            }
+            why = server.guard.lost() => {
+                gate.close();
+                info!(reason = %why.reason(), "gate closed again");
+            }
+        }
     }
 }
 

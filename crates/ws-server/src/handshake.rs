@@ -78,6 +78,12 @@ impl<T: Transport> Pending<T> {
         Ok(Socket::from_partially_read(self.stream, early, role, Some(config)).await)
     }
 
+    /// The socket, and what the client sent early.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn into_parts(self) -> (T, BytesMut) {
+        (self.stream, self.early)
+    }
+
     pub(crate) async fn answer(self, answer: &Answer) {
         answer.send(self.stream).await;
     }

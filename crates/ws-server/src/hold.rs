@@ -49,6 +49,12 @@ pub(crate) async fn before_upgrade<T: Transport>(
     }
 }
 
+/// Holds a request that the HTTP server keeps, and drops when its client leaves.
+#[cfg(feature = "proxy")]
+pub(crate) async fn request(ticket: Ticket<Client>) -> Held {
+    ticket.await.into()
+}
+
 /// Holds a client that has its WebSocket: its pings are answered, its messages kept in order.
 pub(crate) async fn after_upgrade<T: Transport>(
     socket: &mut Socket<T>,

@@ -4,38 +4,50 @@
 //! the head reader and by nobody else.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{cmp, io};
 
 use bytes::{Buf, Bytes};
-use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, UPGRADE};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::answer::linger;
+use crate::answer::{Answer, linger};
 use crate::listener::Transport;
+#[cfg(feature = "proxy")]
+use crate::proxy;
 use crate::shared::Shared;
 use crate::status::{ReadyStatus, StartupStatus, Status};
 
+type Body = BoxBody<Bytes, hyper::Error>;
+
 /// Answers the request whose beginning was `read` from `stream` already.
-pub(crate) async fn serve<T: Transport>(stream: T, read: Bytes, server: Arc<Shared>) {
-    let service = service_fn(|request| {
-        let response = respond(&request, &server);
-        async move { Ok::<_, Infallible>(response) }
-    });
+pub(crate) async fn serve<T: Transport>(
+    stream: T,
+    read: Bytes,
+    peer: SocketAddr,
+    server: Arc<Shared>,
+) {
+    let server = &*server;
+    let service =
+        service_fn(
+            |request| async move { Ok::<_, Infallible>(respond(request, peer, server).await) },
+        );
     let served = http1::Builder::new()
         .keep_alive(false)
-        // Answers are ready at once: shutting the sending side behind a request is no leaving.
-        .half_close(true)
+        // Pages are ready at once: shutting the sending side behind a request is no leaving. Who
+        // does so while the application is asked has left.
+        .half_close(!server.passes_on())
         .serve_connection(TokioIo::new(Rewound { read, stream }), service)
         .without_shutdown();
     if let Ok(parts) = served.await {
@@ -43,10 +55,42 @@ pub(crate) async fn serve<T: Transport>(stream: T, read: Bytes, server: Arc<Shar
     }
 }
 
-fn respond(request: &Request<Incoming>, server: &Shared) -> Response<Full<Bytes>> {
+async fn respond(request: Request<Incoming>, peer: SocketAddr, server: &Shared) -> Response<Body> {
     let path = request.uri().path();
-    let own = path.strip_prefix("/-").unwrap_or(path);
-    let answer = match own {
+    let own = path.strip_prefix("/-");
+    #[cfg(feature = "proxy")]
+    if let Some(upstream) = &server.upstream
+        && own.is_none()
+        && !is_health(path)
+    {
+        return match proxy::request(request, peer, upstream, server).await {
+            Ok(answer) => answer,
+            Err(answer) => boxed(answer.into_response()),
+        };
+    }
+    #[cfg(not(feature = "proxy"))]
+    let _ = peer;
+    let page = page(own.unwrap_or(path), server);
+    boxed(match (page, request.method()) {
+        (Some(page), &Method::GET | &Method::HEAD) => page,
+        (Some(_), _) => {
+            let detail = "only GET and HEAD are served here";
+            Answer::new("405 Method Not Allowed", "method", detail)
+                .with("allow", "GET, HEAD")
+                .into_response()
+        }
+        (None, _) => elsewhere(path, server),
+    })
+}
+
+/// Ours at their own paths even where all others are the application's.
+#[cfg(feature = "proxy")]
+fn is_health(path: &str) -> bool {
+    matches!(path, "/livez" | "/startupz" | "/readyz") || path.starts_with("/health/")
+}
+
+fn page(path: &str, server: &Shared) -> Option<Response<Full<Bytes>>> {
+    Some(match path {
         "/livez" | "/health/live" => text(StatusCode::OK, "ok"),
         "/startupz" | "/health/startup" => {
             let status = StartupStatus::of(server);
@@ -57,19 +101,8 @@ fn respond(request: &Request<Incoming>, server: &Shared) -> Response<Full<Bytes>
             json(ok_or_unavailable(status.ready), &status)
         }
         "/status" => json(StatusCode::OK, &Status::of(server)),
-        _ => return elsewhere(path, server),
-    };
-    match *request.method() {
-        Method::GET | Method::HEAD => answer,
-        _ => {
-            let body = json!({ "reason": "method", "detail": "only GET and HEAD are served here" });
-            let mut response = json(StatusCode::METHOD_NOT_ALLOWED, &body);
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            response
-        }
-    }
+        _ => return None,
+    })
 }
 
 /// A path that is none of our pages, in a request that asked for no WebSocket.
@@ -77,15 +110,19 @@ fn elsewhere(path: &str, server: &Shared) -> Response<Full<Bytes>> {
     let websockets = &server.settings.server.path;
     if websockets != "*" && path != websockets {
         let detail = format!("nothing is served at {path}");
-        let body = json!({ "reason": "not_found", "detail": detail });
-        return json(StatusCode::NOT_FOUND, &body);
+        return Answer::new("404 Not Found", "not_found", &detail).into_response();
     }
-    let body = json!({ "reason": "upgrade_required", "detail": "this is a WebSocket" });
-    let mut response = json(StatusCode::UPGRADE_REQUIRED, &body);
-    response
-        .headers_mut()
-        .insert(UPGRADE, HeaderValue::from_static("websocket"));
-    response
+    Answer::new(
+        "426 Upgrade Required",
+        "upgrade_required",
+        "this is a WebSocket",
+    )
+    .with("upgrade", "websocket")
+    .into_response()
+}
+
+fn boxed(response: Response<Full<Bytes>>) -> Response<Body> {
+    response.map(|body| body.map_err(|never| match never {}).boxed())
 }
 
 fn ok_or_unavailable(ok: bool) -> StatusCode {

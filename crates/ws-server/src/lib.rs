@@ -42,7 +42,7 @@
 //! # Features
 //!
 //! `cli` (default): the command, with the two that follow. `probes`: [`probe`], looks at other
-//! services. `settings-load`: `Settings::load`, from file, environment and flags. Without default
+//! services. `proxy`: in front of another server. `settings-load`: `Settings::load`, from file, environment and flags. Without default
 //! features, the server alone.
 
 mod answer;
@@ -60,6 +60,8 @@ mod mailbox;
 mod message;
 #[cfg(feature = "probes")]
 pub mod probe;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod refusal;
 mod registry;
 mod request;
@@ -75,6 +77,8 @@ pub use connection::{Closed, Connection, SendNowError, Sender};
 pub use handler::{BoxError, Handler, HandlerResult, echo};
 pub use listener::{Listener, Transport, bind};
 pub use message::{Message, Utf8Bytes};
+#[cfg(feature = "proxy")]
+pub use proxy::InvalidUpstream;
 pub use request::Request;
 pub use server::{ServeError, Server};
 

@@ -56,6 +56,9 @@ pub use self::address::ProbeAddressError;
 pub use self::error::ProbeError;
 
 use self::error::Seen;
+pub(crate) use self::http::Resource;
+#[cfg(feature = "proxy")]
+pub(crate) use self::http::Stream;
 
 /// How long an attempt over the network may take: a TLS and a SCRAM handshake across the world stay
 /// below 2 s. What has not answered by then is asked again rather than waited for.
@@ -80,7 +83,7 @@ struct Address {
 /// What there is to look at, one variant for each protocol.
 enum Target {
     Tcp(tcp::Tcp),
-    Http(http::Resource),
+    Http(Resource),
     WebSocket(ws::WebSocket),
     Postgres(Box<postgres::Postgres>),
     Redis(Box<redis::Redis>),

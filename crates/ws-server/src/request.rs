@@ -67,6 +67,20 @@ impl Request {
             .filter_map(|value| std::str::from_utf8(value).ok())
     }
 
+    /// All header fields, in the order in which they were sent.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn fields(&self) -> Vec<(&[u8], &[u8])> {
+        self.parsed(|request| {
+            let fields = request.headers.iter();
+            Some(
+                fields
+                    .map(|it| (self.own(it.name.as_bytes()), self.own(it.value)))
+                    .collect(),
+            )
+        })
+        .unwrap_or_default()
+    }
+
     /// The items of all header fields of this name that hold comma-separated lists.
     pub(crate) fn list<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         self.headers(name)

@@ -25,6 +25,8 @@ use crate::http;
 use crate::listener::Transport;
 use crate::mailbox::Mailbox;
 use crate::message::Message;
+#[cfg(feature = "proxy")]
+use crate::proxy;
 use crate::refusal::Reason;
 use crate::registry::{Client, Registered};
 use crate::request::Request;
@@ -34,13 +36,17 @@ use crate::shared::Shared;
 
 pub(crate) async fn connection<T: Transport>(mut stream: T, peer: SocketAddr, server: Arc<Shared>) {
     match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
-        Ok(Head::Plain { read }) => Box::pin(http::serve(stream, read, server)).await,
+        Ok(Head::Plain { read }) => Box::pin(http::serve(stream, read, peer, server)).await,
         Ok(Head::Upgrade {
             method,
             request,
             early,
         }) => match pending(stream, method, request, early, &server) {
             Ok(pending) => {
+                #[cfg(feature = "proxy")]
+                if let Some(upstream) = &server.upstream {
+                    return Box::pin(proxy::upgrade(pending, peer, upstream, &server)).await;
+                }
                 let arrived = Box::pin(arrive(pending, peer, &server)).await;
                 if let Some(admitted) = arrived {
                     Box::pin(serve(admitted, &server)).await;
@@ -208,7 +214,7 @@ async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
     debug!(id, ?end, "ended");
 }
 
-async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, server: &Shared) {
+pub(crate) async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, server: &Shared) {
     match server.settings.queue.refuse_with {
         RefuseWith::Http => {
             let refused = server.retry_after.refuse(reason);

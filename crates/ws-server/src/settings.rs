@@ -26,8 +26,8 @@ pub use self::choices::{HandlerKind, HoldMode, LogFormat, RefuseWith, SlowReader
 #[cfg(feature = "settings-load")]
 pub use self::load::{Entry, Loaded, Problem, Problems, Sources};
 pub use self::sections::{
-    GuardSettings, LimitSettings, LogSettings, QueueSettings, ServerSettings, ShutdownSettings,
-    StartupSettings, StepSettings,
+    GuardSettings, LimitSettings, LogSettings, ProxySettings, QueueSettings, ServerSettings,
+    ShutdownSettings, StartupSettings, StepSettings,
 };
 
 use readiness_guard::Tier;
@@ -40,6 +40,8 @@ pub struct Settings {
     pub environment: Option<Tier>,
     /// Where to listen and what to serve.
     pub server: ServerSettings,
+    /// The server behind this one, if there is one.
+    pub proxy: ProxySettings,
     /// What has to happen before connections are served.
     pub startup: StartupSettings,
     /// How readiness is waited for.

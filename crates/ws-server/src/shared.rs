@@ -9,6 +9,8 @@ use ws_queue::HoldQueue;
 
 use crate::drain::Drain;
 use crate::handler::Handlers;
+#[cfg(feature = "proxy")]
+use crate::proxy::Upstream;
 use crate::refusal::RetryAfter;
 use crate::registry::{Client, Registry};
 use crate::request::Request;
@@ -24,10 +26,14 @@ pub(crate) struct Shared {
     pub(crate) queue: HoldQueue<Client>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) handlers: Handlers,
+    /// Where clients are passed on to, instead of to a handler.
+    #[cfg(feature = "proxy")]
+    pub(crate) upstream: Option<Arc<Upstream>>,
     pub(crate) choose_subprotocol: Box<ChooseSubprotocol>,
     pub(crate) retry_after: RetryAfter,
     pub(crate) drain: Drain,
     stopping: AtomicBool,
+    was_open: AtomicBool,
 }
 
 impl Shared {
@@ -38,8 +44,8 @@ impl Shared {
         queue: HoldQueue<Client>,
         handlers: Handlers,
         choose_subprotocol: Box<ChooseSubprotocol>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Self {
+        Self {
             registry: Registry::new(&settings.limits),
             settings,
             phases,
@@ -49,8 +55,34 @@ impl Shared {
             choose_subprotocol,
             retry_after: RetryAfter::new(fastrand::Rng::new()),
             drain: Drain::default(),
+            #[cfg(feature = "proxy")]
+            upstream: None,
             stopping: AtomicBool::new(false),
-        })
+            was_open: AtomicBool::new(false),
+        }
+    }
+
+    #[cfg(feature = "proxy")]
+    pub(crate) fn in_front_of(mut self, upstream: Option<Arc<Upstream>>) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
+    /// Whether clients are passed on to an application behind us.
+    pub(crate) fn passes_on(&self) -> bool {
+        #[cfg(feature = "proxy")]
+        return self.upstream.is_some();
+        #[cfg(not(feature = "proxy"))]
+        return false;
+    }
+
+    /// The gate has been opened for the first time, or again.
+    pub(crate) fn opened(&self) {
+        self.was_open.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn was_open(&self) -> bool {
+        self.was_open.load(Ordering::Acquire)
     }
 
     /// Readiness says no from now on, whatever the gate does.

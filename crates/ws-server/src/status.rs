@@ -58,7 +58,13 @@ enum NotReadyReason {
 impl ReadyStatus {
     pub(crate) fn of(server: &Shared) -> Self {
         let readiness = server.guard.readiness();
-        let ready = is_ready(server, &server.queue.status());
+        let open = is_ready(server, &server.queue.status());
+        // A pod taken out of rotation because its application restarts could hold nobody.
+        let holds_on = server.passes_on()
+            && server.was_open()
+            && !server.is_stopping()
+            && !server.settings.proxy.readyz_follows_upstream;
+        let ready = open || holds_on;
         let reason = if server.is_stopping() {
             Some(NotReadyReason::Draining("draining"))
         } else {

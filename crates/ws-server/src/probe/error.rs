@@ -23,7 +23,7 @@ pub struct ProbeError {
 
 /// What was seen, in words.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     words: String,
     kind: Kind,
 }
@@ -58,6 +58,11 @@ impl fmt::Display for ProbeError {
 impl std::error::Error for ProbeError {}
 
 impl Seen {
+    #[cfg(feature = "proxy")]
+    pub(crate) fn into_words(self) -> String {
+        self.words
+    }
+
     /// Words that may come from the service: kept to one printable line of bounded length, since
     /// they end up in logs and on a terminal.
     pub(super) fn new(words: impl AsRef<str>) -> Self {

@@ -19,7 +19,7 @@ use super::error::Seen;
 use super::tls;
 
 /// What an `http`, `https`, `ws` or `wss` address names.
-pub(super) struct Resource {
+pub(crate) struct Resource {
     endpoint: Endpoint,
     tls: bool,
     /// The `Host` header: with the port where it is not the scheme's own.
@@ -30,11 +30,11 @@ pub(super) struct Resource {
 }
 
 /// TCP, or TLS over it.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Resource {
-    pub(super) fn parse(url: &Url) -> Result<Self, String> {
+    pub(crate) fn parse(url: &Url) -> Result<Self, String> {
         let endpoint = Endpoint::of(url, None)?;
         // As in the URL, so that IPv6 keeps its brackets.
         let host = url.host_str().unwrap_or_default();
@@ -53,7 +53,7 @@ impl Resource {
     }
 
     /// Connects, with TLS where the scheme says so.
-    pub(super) async fn open(&self) -> Result<Box<dyn Stream>, Seen> {
+    pub(crate) async fn open(&self) -> Result<Box<dyn Stream>, Seen> {
         let stream = self.endpoint.connect().await?;
         Ok(if self.tls {
             Box::new(tls::handshake(stream, &self.endpoint.host).await?)

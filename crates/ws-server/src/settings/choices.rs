@@ -7,6 +7,8 @@ pub enum HandlerKind {
     /// `echo`: every message goes back to its sender.
     #[default]
     Echo,
+    /// `proxy`: the connection is passed on to the upstream.
+    Proxy,
 }
 
 /// How a client is held while the gate is closed (S4).

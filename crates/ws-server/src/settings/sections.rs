@@ -36,6 +36,33 @@ impl Default for ServerSettings {
     }
 }
 
+/// `[proxy]`: the server behind this one, with [`HandlerKind::Proxy`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProxySettings {
+    /// Where it is: `ws://HOST:PORT`, or `wss://` to verify its certificate with the system's roots. No
+    /// default.
+    pub upstream: String,
+    /// Whether `/readyz` says no while the gate is closed again. Default false: a pod that is taken out of
+    /// rotation cannot hold anyone.
+    pub readyz_follows_upstream: bool,
+    /// How long connecting to it may take; then it counts as not ready. At least 1 ms. Default 1 s: a server
+    /// beside this one accepts in microseconds.
+    pub connect_timeout: Duration,
+    /// How long it may take to answer a request, once connected. At least 1 ms. Default 30 s.
+    pub response_timeout: Duration,
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        Self {
+            upstream: String::new(),
+            readyz_follows_upstream: false,
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
 /// `[startup]`: what has to happen before connections are served.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartupSettings {

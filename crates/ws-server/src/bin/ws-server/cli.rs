@@ -38,7 +38,11 @@ pub(crate) struct SettingsArgs {
     /// Where to listen [server.listen]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// What serves the connections: echo [server.handler]
+    /// Passes connections on to this server, such as ws://127.0.0.1:8000; implies --handler proxy
+    /// [proxy.upstream]
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// What serves the connections: echo or proxy [server.handler]
     #[arg(long, value_name = "NAME")]
     handler: Option<String>,
     /// local, test, development, staging or production; detected if not given [environment]
@@ -73,6 +77,10 @@ impl SettingsArgs {
         }
         for assignment in &self.set {
             sources = sources.flag("--set", assignment);
+        }
+        if let Some(upstream) = &self.upstream {
+            sources = sources.flag("--upstream", format!("proxy.upstream={upstream}"));
+            sources = sources.flag("--upstream", "server.handler=proxy");
         }
         for (flag, key, value) in [
             ("--listen", "server.listen", &self.listen),

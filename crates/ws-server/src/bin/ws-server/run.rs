@@ -4,7 +4,7 @@ use readiness_guard::{Environment, Vars};
 use startup_phases::BuildError;
 use tokio::net::TcpListener;
 use tokio::runtime;
-use ws_server::settings::Loaded;
+use ws_server::settings::{HandlerKind, Loaded};
 use ws_server::{ServeError, Server};
 
 use crate::Exit;
@@ -47,9 +47,11 @@ async fn serve(loaded: Loaded, vars: &Vars) -> anyhow::Result<()> {
     let listener: TcpListener = ws_server::bind(&loaded.settings)?;
     let environment = Environment::from_vars(vars);
     let plan = Plan::new(&loaded.settings, vars, listener.local_addr()?)?;
-    let mut builder = Server::builder()
-        .settings(loaded.settings)
-        .environment(environment);
+    let mut builder = Server::builder().environment(environment);
+    if loaded.settings.server.handler == HandlerKind::Proxy {
+        builder = builder.proxy(&loaded.settings.proxy)?;
+    }
+    builder = builder.settings(loaded.settings);
     for check in plan.monitors {
         builder = builder.readiness_check(check);
     }

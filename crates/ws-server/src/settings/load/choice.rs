@@ -49,7 +49,7 @@ macro_rules! choices {
     )*};
 }
 choices! {
-    HandlerKind { "echo" => Echo }
+    HandlerKind { "echo" => Echo, "proxy" => Proxy }
     HoldMode { "upgrade" => Upgrade, "frames" => Frames }
     RefuseWith { "http" => Http, "close" => Close }
     SlowReader { "close" => Close, "drop" => Drop }

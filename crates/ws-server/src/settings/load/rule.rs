@@ -50,6 +50,22 @@ pub(super) fn url_path(path: &str) -> Checked {
     ))
 }
 
+/// Where a server is, without a path of its own; or nothing.
+pub(super) fn upstream(url: &str) -> Checked {
+    let place = ["ws://", "wss://", "http://", "https://"]
+        .into_iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let right = |place: &str| !place.is_empty() && !place.contains(['/', '?', '#', ' ']);
+    if url.is_empty() || place.is_some_and(|place| right(place.strip_suffix('/').unwrap_or(place)))
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "{url:?} is no upstream; write ws://HOST:PORT or wss://HOST:PORT, without a path: the clients' own \
+         paths are passed on"
+    ))
+}
+
 /// The codes RFC 6455 lets an endpoint send, without 1010, which is the client's, and 1011, which tells of
 /// a fault and never of a shutdown (S5).
 pub(super) fn close_code(code: &u16) -> Checked {

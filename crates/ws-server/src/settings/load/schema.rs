@@ -9,11 +9,11 @@ use startup_phases::Phase;
 use super::ProbeCheck;
 use super::problem::Problem;
 use super::reader::Section;
-use super::rule::{any, close_code, origins, url_path, within};
+use super::rule::{any, close_code, origins, upstream, url_path, within};
 use super::value::Bytes;
 use crate::settings::{
-    GuardSettings, LimitSettings, LogSettings, QueueSettings, ServerSettings, Settings,
-    ShutdownSettings, StartupSettings, StepSettings,
+    GuardSettings, HandlerKind, HoldMode, LimitSettings, LogSettings, ProxySettings, QueueSettings,
+    ServerSettings, Settings, ShutdownSettings, StartupSettings, StepSettings,
 };
 
 /// The shortest duration that does something: timers count in milliseconds.
@@ -23,6 +23,7 @@ pub(super) fn settings(root: &mut Section<'_>, probe: &ProbeCheck<'_>) -> Settin
     Settings {
         environment: root.optional("environment", "it is detected", any),
         server: root.section("server", server),
+        proxy: root.section("proxy", proxy),
         startup: root.section("startup", |s| startup(s, probe)),
         guard: root.section("guard", guard),
         queue: root.section("queue", queue),
@@ -34,23 +35,58 @@ pub(super) fn settings(root: &mut Section<'_>, probe: &ProbeCheck<'_>) -> Settin
 
 /// What is wrong between keys that are each right.
 pub(super) fn contradictions(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut wrong = |key, message| problems.push(Problem::about_key(key, None, message));
     let (hold_from, open_after) = (settings.queue.hold_from, settings.startup.open_after);
-    if hold_from <= open_after {
-        return Vec::new();
+    if hold_from > open_after {
+        let message = format!(
+            "{hold_from} is later than startup.open_after, {open_after}, so every client that comes early \
+             would be refused; it has to be {open_after} or earlier"
+        );
+        wrong("queue.hold_from", message);
     }
-    let message = format!(
-        "{hold_from} is later than startup.open_after, {open_after}, so every client that comes early \
-         would be refused; it has to be {open_after} or earlier"
-    );
-    vec![Problem::about_key("queue.hold_from", None, message)]
+    let is_proxy = settings.server.handler == HandlerKind::Proxy;
+    let has_upstream = !settings.proxy.upstream.is_empty();
+    if is_proxy && !has_upstream {
+        let message = "is not set, and server.handler is \"proxy\"; write ws://HOST:PORT";
+        wrong("proxy.upstream", message.to_owned());
+    }
+    if has_upstream && !is_proxy {
+        let message =
+            "is set, and server.handler is not \"proxy\"; set that too, or use --upstream";
+        wrong("proxy.upstream", message.to_owned());
+    }
+    if is_proxy && settings.queue.hold == HoldMode::Frames {
+        let message = "\"frames\" answers clients before the upstream does, whose own answer could then not \
+                       be passed on; with server.handler \"proxy\" it has to be \"upgrade\"";
+        wrong("queue.hold", message.to_owned());
+    }
+    problems
 }
 
 fn server(s: &mut Section<'_>) -> ServerSettings {
     let d = ServerSettings::default();
+    let listen = s.key("listen", d.listen, any);
+    let handler = s.key("handler", d.handler, any);
+    // An application behind us has its sockets where it likes.
+    let path = match handler {
+        HandlerKind::Proxy => "*".to_owned(),
+        HandlerKind::Echo => d.path,
+    };
     ServerSettings {
-        listen: s.key("listen", d.listen, any),
-        path: s.key("path", d.path, |path| url_path(path)),
-        handler: s.key("handler", d.handler, any),
+        listen,
+        path: s.key("path", path, |path| url_path(path)),
+        handler,
+    }
+}
+
+fn proxy(s: &mut Section<'_>) -> ProxySettings {
+    let d = ProxySettings::default();
+    ProxySettings {
+        upstream: s.key("upstream", d.upstream, |url| upstream(url)),
+        readyz_follows_upstream: s.key("readyz_follows_upstream", d.readyz_follows_upstream, any),
+        connect_timeout: s.key("connect_timeout", d.connect_timeout, within(TICK..)),
+        response_timeout: s.key("response_timeout", d.response_timeout, within(TICK..)),
     }
 }
 

@@ -1,0 +1,143 @@
+//! In front of another server: admission means that it has answered.
+//!
+//! A client's request for a WebSocket goes on to the upstream as it is, key, subprotocols,
+//! extensions and cookies, and the upstream's own answer comes back, so that whatever the two agree
+//! on works untouched. Other requests go the same way. An upstream that refuses or drops a
+//! connection before it has answered is one that is not ready: the client is held, not failed.
+
+mod forwarded;
+mod frames;
+mod pass;
+mod tunnel;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use readiness_guard::ReadinessCheck;
+use tokio::time::timeout;
+use tracing::debug;
+use url::Url;
+
+pub(crate) use self::pass::{request, upgrade};
+use crate::probe::{Resource, Stream};
+use crate::settings::ProxySettings;
+
+/// What goes to the upstream, and what comes back through hyper.
+pub(crate) type PassedBody = BoxBody<Bytes, hyper::Error>;
+
+/// Where admitted clients are passed on to.
+pub(crate) struct Upstream {
+    shown: String,
+    resource: Resource,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+}
+
+/// Why the upstream gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    /// Not a byte went out.
+    #[error("cannot connect: {0}")]
+    NotReady(String),
+    #[error("it dropped the connection before it answered")]
+    Dropped,
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    #[error("its answer is not HTTP: {0}")]
+    Broken(hyper::Error),
+}
+
+impl Unanswered {
+    /// Whether the upstream is not there, as opposed to being there and at fault.
+    pub(crate) fn is_not_ready(&self) -> bool {
+        matches!(self, Self::NotReady(_) | Self::Dropped)
+    }
+}
+
+/// An address that names no upstream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address:?} is no upstream: {wrong}")]
+pub struct InvalidUpstream {
+    address: String,
+    wrong: String,
+}
+
+impl Upstream {
+    /// An upstream at `ws://`, `wss://`, `http://` or `https://` HOST:PORT.
+    pub(crate) fn new(settings: &ProxySettings) -> Result<Self, InvalidUpstream> {
+        let address = settings.upstream.clone();
+        Self::parse(settings).map_err(|wrong| InvalidUpstream { address, wrong })
+    }
+
+    fn parse(settings: &ProxySettings) -> Result<Self, String> {
+        let shown = settings.upstream.clone();
+        let url = Url::parse(&shown).map_err(|error| error.to_string())?;
+        if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
+            return Err(format!(
+                "unknown scheme `{}`: write ws://HOST:PORT or wss://HOST:PORT",
+                url.scheme()
+            ));
+        }
+        if url.path() != "/" || url.query().is_some() {
+            return Err("a path has no meaning here: clients' own paths are passed on".to_owned());
+        }
+        Ok(Self {
+            resource: Resource::parse(&url)?,
+            shown,
+            connect_timeout: settings.connect_timeout,
+            response_timeout: settings.response_timeout,
+        })
+    }
+
+    /// Looks whether it accepts connections: what the gate stands on (Q8).
+    pub(crate) fn monitor(self: &Arc<Self>) -> ReadinessCheck {
+        let upstream = Arc::clone(self);
+        ReadinessCheck::new("upstream", move || {
+            let upstream = Arc::clone(&upstream);
+            async move { upstream.connect().await.map(drop) }
+        })
+        .after_startup()
+        .timeout(self.connect_timeout)
+    }
+
+    /// Connects; names are resolved anew each time.
+    async fn connect(&self) -> Result<Box<dyn Stream>, Unanswered> {
+        let limit = self.connect_timeout;
+        let connected = timeout(limit, self.resource.open()).await;
+        connected
+            .map_err(|_| Unanswered::NotReady(format!("no connection within {limit:?}")))?
+            .map_err(|seen| Unanswered::NotReady(seen.into_words()))
+    }
+
+    /// Sends a request over a new connection and gives its answer. A 101 can be upgraded.
+    async fn ask(
+        &self,
+        stream: Box<dyn Stream>,
+        request: Request<PassedBody>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|_| Unanswered::Dropped)?;
+        // It ends with the exchange, or when nobody waits for the answer any more.
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                debug!(%error, "upstream connection");
+            }
+        });
+        let answer = timeout(self.response_timeout, sender.send_request(request)).await;
+        answer
+            .map_err(|_| Unanswered::TimedOut(self.response_timeout))?
+            .map_err(|error| {
+                if error.is_parse() {
+                    Unanswered::Broken(error)
+                } else {
+                    Unanswered::Dropped
+                }
+            })
+    }
+}

@@ -1,0 +1,214 @@
+//! Follows WebSocket frames through a byte stream by their headers, without looking at payloads.
+//!
+//! A pure state machine: bytes go in, in pieces of any size, and how many of them may be passed on
+//! comes out. Nothing is decoded: whatever extensions the two ends have agreed on stay theirs.
+
+/// Frames up to this size are passed on whole or not at all, so that between any two of them, and
+/// whatever becomes of their sender, a close frame can be put in. Larger ones are passed on in
+/// pieces.
+pub(crate) const WHOLE: u64 = 64 * 1024;
+
+/// The longest header: two bytes, eight of length, four of mask.
+const LONGEST_HEADER: usize = 14;
+
+const CLOSE: u8 = 8;
+
+/// What has been passed on ends between two frames, or inside one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Frames {
+    /// What is missing of the frame that is being passed on in pieces.
+    missing: u64,
+    closed: bool,
+}
+
+/// What of the bytes at hand may be passed on now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passable {
+    pub(crate) bytes: usize,
+    /// How many bytes there have to be before more may be passed on.
+    pub(crate) wanted: usize,
+}
+
+impl Frames {
+    /// Whether a frame can be put in behind what has been passed on.
+    pub(crate) fn is_between(&self) -> bool {
+        self.missing == 0
+    }
+
+    /// Whether a close frame has been passed on: nothing may follow it.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// How many of `bytes`, which follow what has been passed on before, may be passed on now.
+    /// The caller passes on exactly these.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Passable {
+        let mut at = 0;
+        loop {
+            let rest = &bytes[at..];
+            if self.missing > 0 {
+                let taken = usize::try_from(self.missing)
+                    .unwrap_or(usize::MAX)
+                    .min(rest.len());
+                self.missing -= taken as u64;
+                at += taken;
+                if self.missing > 0 {
+                    return Passable {
+                        bytes: at,
+                        wanted: 1,
+                    };
+                }
+                continue;
+            }
+            let Some((header, payload)) = header(rest) else {
+                return Passable {
+                    bytes: at,
+                    wanted: LONGEST_HEADER.min(rest.len() + 1),
+                };
+            };
+            let whole = payload.saturating_add(header as u64);
+            if payload <= WHOLE && (rest.len() as u64) < whole {
+                return Passable {
+                    bytes: at,
+                    wanted: header + payload as usize,
+                };
+            }
+            self.closed |= rest[0] & 0x0f == CLOSE;
+            self.missing = whole;
+        }
+    }
+}
+
+/// The length of the header that `bytes` begin with, and of the payload behind it.
+fn header(bytes: &[u8]) -> Option<(usize, u64)> {
+    let second = *bytes.get(1)?;
+    let (length_bytes, payload) = match second & 0x7f {
+        126 => (
+            2,
+            u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
+        ),
+        127 => (8, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)),
+        short => (0, u64::from(short)),
+    };
+    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    let header = 2 + length_bytes + mask;
+    (bytes.len() >= header).then_some((header, payload))
+}
+
+/// Whether a frame is masked: those of clients are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Masked {
+    Yes,
+    No,
+}
+
+/// A close frame with this code.
+pub(crate) fn close_frame(code: u16, masked: Masked) -> Vec<u8> {
+    let [high, low] = code.to_be_bytes();
+    match masked {
+        Masked::No => vec![0x80 | CLOSE, 2, high, low],
+        // A mask of zeros is a mask: it hides nothing, and between two servers nothing needs to be.
+        Masked::Yes => vec![0x80 | CLOSE, 0x82, 0, 0, 0, 0, high, low],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(opcode: u8, payload: usize, masked: bool) -> Vec<u8> {
+        let mask = if masked { 0x80 } else { 0 };
+        let mut frame = vec![0x80 | opcode];
+        match payload {
+            0..126 => frame.push(mask | payload as u8),
+            126..0x1_0000 => {
+                frame.push(mask | 126);
+                frame.extend((payload as u16).to_be_bytes());
+            }
+            _ => {
+                frame.push(mask | 127);
+                frame.extend((payload as u64).to_be_bytes());
+            }
+        }
+        if masked {
+            frame.extend([1, 2, 3, 4]);
+        }
+        frame.extend((0..payload).map(|n| n as u8));
+        frame
+    }
+
+    /// Passes `stream` on in pieces of `size`; answers what was passed on after each piece.
+    fn in_pieces(stream: &[u8], size: usize) -> (Vec<usize>, Frames) {
+        let mut frames = Frames::default();
+        let (mut passed, mut at) = (0, 0);
+        let mut steps = Vec::new();
+        while at < stream.len() {
+            at = (at + size).min(stream.len());
+            passed += frames.pass(&stream[passed..at]).bytes;
+            steps.push(passed);
+        }
+        (steps, frames)
+    }
+
+    #[test]
+    fn every_byte_is_passed_on_whatever_the_pieces() {
+        let lengths = [0, 1, 125, 126, 127, 65_535, 65_536, 65_537, 200_000];
+        let stream: Vec<u8> = lengths
+            .into_iter()
+            .flat_map(|length| [frame(2, length, true), frame(1, length, false)].concat())
+            .collect();
+        for size in [1, 2, 3, 7, 1000, 16 * 1024, 65_536, 1 << 20] {
+            let (steps, frames) = in_pieces(&stream, size);
+            assert_eq!(steps.last(), Some(&stream.len()), "in pieces of {size}");
+            assert!(frames.is_between() && !frames.has_closed());
+        }
+    }
+
+    #[test]
+    fn small_frames_are_passed_on_whole_or_not_at_all() {
+        let stream = [frame(1, 10, true), frame(2, 1000, true), frame(9, 0, true)].concat();
+        let ends = [0, 16, 16 + 1008, 16 + 1008 + 6];
+        let (steps, _) = in_pieces(&stream, 1);
+        assert!(steps.iter().all(|passed| ends.contains(passed)));
+    }
+
+    #[test]
+    fn a_large_frame_is_passed_on_in_pieces_and_leaves_no_room_inside() {
+        let stream = frame(2, 100_000, false);
+        let mut frames = Frames::default();
+        assert_eq!(frames.pass(&stream[..50_000]).bytes, 50_000);
+        assert!(!frames.is_between());
+        assert_eq!(frames.pass(&stream[50_000..]).bytes, stream.len() - 50_000);
+        assert!(frames.is_between());
+    }
+
+    #[test]
+    fn says_how_much_it_waits_for() {
+        let stream = frame(2, 1000, true);
+        assert_eq!(
+            Frames::default().pass(&stream[..1]),
+            Passable {
+                bytes: 0,
+                wanted: 2
+            }
+        );
+        assert_eq!(
+            Frames::default().pass(&stream[..500]),
+            Passable {
+                bytes: 0,
+                wanted: 1008
+            }
+        );
+    }
+
+    #[test]
+    fn sees_a_close_frame_once_it_is_passed_on() {
+        let mut frames = Frames::default();
+        let close = close_frame(1001, Masked::Yes);
+        frames.pass(&close[..5]);
+        assert!(!frames.has_closed());
+        assert_eq!(frames.pass(&close).bytes, close.len());
+        assert!(frames.has_closed());
+        assert_eq!(close_frame(1012, Masked::No), [0x88, 2, 0x03, 0xf4]);
+    }
+}
