@@ -42,8 +42,14 @@ fn the_settings_in_effect_say_where_each_came_from() {
 
 [server]
 listen = "0.0.0.0:9000"  # environment variable PORT
-path = "/ws"
 handler = "echo"
+path = "/ws"
+
+[proxy]
+upstream = ""
+readyz_follows_upstream = false
+connect_timeout = "1s"
+response_timeout = "30s"
 
 [startup]
 open_after = "websocket"

@@ -13,7 +13,10 @@ fn every_problem_is_reported_together() {
         [server]
         listen = "localhost:8080"
         path = "ws"
-        handler = "proxy"
+        handler = "prox"
+        [proxy]
+        upstream = "ws://app:8000/chat"
+        connect_timeout = "0s"
         [startup]
         open_after = "ready"
         [[startup.steps]]
@@ -47,8 +50,10 @@ fn every_problem_is_reported_together() {
         r#"flag --set: "log.level" is not KEY=VALUE, such as queue.max_size=500"#,
         r#"environment (file ws.toml): "prod-eu" is not one of local, test, development, staging, production"#,
         r#"server.listen (file ws.toml): "localhost:8080" is not an IP address with a port such as "127.0.0.1:8080" or "[::]:8080""#,
+        r#"server.handler (file ws.toml): "prox" is not one of echo, proxy"#,
         r#"server.path (file ws.toml): "ws" is not a path such as "/ws", nor "*" for every path"#,
-        r#"server.handler (file ws.toml): "proxy" is not "echo", which is the only choice"#,
+        r#"proxy.upstream (file ws.toml): "ws://app:8000/chat" is no upstream; write ws://HOST:PORT or wss://HOST:PORT, without a path: the clients' own paths are passed on"#,
+        r#"proxy.connect_timeout (file ws.toml): "0s" is out of range; it has to be at least "1ms""#,
         r#"startup.open_after (file ws.toml): "ready" is not one of init, dependencies, database, cache, services, websocket, finalize"#,
         r#"startup.steps[0].phase (file ws.toml): "databse" is not one of init, dependencies, database, cache, services, websocket, finalize"#,
         r#"startup.steps[0].probe (file ws.toml): "nonsense" is not an address"#,
@@ -100,8 +105,12 @@ fn an_unknown_key_names_the_nearest_one() {
         "unknown key; shutdown has delay, drain, close_code"
     );
     assert_eq!(
-        advice("proxy.upstream=ws://a"),
-        "unknown key; there are environment, server, startup, guard, queue, limits, shutdown, log",
+        advice("proxy.upstraem=ws://a"),
+        "unknown key; did you mean proxy.upstream?",
+    );
+    assert_eq!(
+        advice("bridge.to=ws://a"),
+        "unknown key; there are environment, server, proxy, startup, guard, queue, limits, shutdown, log",
     );
     assert_eq!(advice("log=json"), "is a section; it has format, level");
 }
@@ -109,10 +118,10 @@ fn an_unknown_key_names_the_nearest_one() {
 #[test]
 fn unknown_sections_and_keys_of_a_file_are_each_reported() {
     let given = Given::toml(
-        "[proxy]\nupstream = \"ws://a\"\n[admin]\n[limts]\nsend_buffer = 1\n\
+        "[bridge]\nto = \"ws://a\"\n[admin]\n[limts]\nsend_buffer = 1\n\
          [[startup.steps]]\nphase = \"init\"\nname = \"a\"\nprobe = \"tcp://a:1\"\nprob = 1\nzzzzz = 1\n",
     );
-    let sections = "environment, server, startup, guard, queue, limits, shutdown, log";
+    let sections = "environment, server, proxy, startup, guard, queue, limits, shutdown, log";
     assert_eq!(
         given.problems(),
         [
@@ -122,8 +131,8 @@ fn unknown_sections_and_keys_of_a_file_are_each_reported() {
              startup.steps[0] has phase, name, probe, critical, timeout, interval, monitor"
                 .to_owned(),
             format!("admin: unknown key; there are {sections}"),
+            format!("bridge (file ws.toml): unknown key; there are {sections}"),
             "limts (file ws.toml): unknown key; did you mean limits?".to_owned(),
-            format!("proxy (file ws.toml): unknown key; there are {sections}"),
         ],
     );
 }
@@ -262,6 +271,74 @@ fn holding_that_could_never_begin_is_a_contradiction() {
             .queue
             .hold_from,
         Phase::Database
+    );
+}
+
+#[test]
+fn an_upstream_is_a_place_without_a_path() {
+    for upstream in [
+        "ws://127.0.0.1:8000",
+        "wss://app.example",
+        "http://[::1]:80/",
+        "https://app",
+    ] {
+        let given = Given::toml(&format!(
+            "server.handler = \"proxy\"\nproxy.upstream = {upstream:?}"
+        ));
+        assert_eq!(given.settings().proxy.upstream, upstream);
+    }
+    for upstream in [
+        "127.0.0.1:8000",
+        "ws://",
+        "ws:///",
+        "ws://app/chat",
+        "ws://app?room=1",
+        "ws://app#top",
+        "tcp://app:1",
+        "ws://a b",
+        "//app",
+    ] {
+        let problem = Given::toml(&format!("proxy.upstream = {upstream:?}")).problem();
+        assert!(
+            problem.starts_with(&format!(
+                "proxy.upstream (file ws.toml): {upstream:?} is no upstream; "
+            )),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn an_application_behind_us_has_its_sockets_where_it_likes() {
+    let proxy = ["server.handler=proxy", "proxy.upstream=ws://a"];
+    assert_eq!(Given::flags(&proxy).settings().server.path, "*");
+    let flags = [proxy[0], proxy[1], "server.path=/chat"];
+    assert_eq!(Given::flags(&flags).settings().server.path, "/chat");
+}
+
+#[test]
+fn handler_and_upstream_need_each_other() {
+    assert_eq!(
+        Given::flags(&["server.handler=proxy"]).problem(),
+        "proxy.upstream: is not set, and server.handler is \"proxy\"; write ws://HOST:PORT",
+    );
+    assert_eq!(
+        Given::flags(&["proxy.upstream=ws://a"]).problem(),
+        "proxy.upstream: is set, and server.handler is not \"proxy\"; set that too, or use --upstream",
+    );
+}
+
+#[test]
+fn a_proxy_cannot_answer_before_its_upstream() {
+    let flags = [
+        "server.handler=proxy",
+        "proxy.upstream=ws://a",
+        "queue.hold=frames",
+    ];
+    let problem = Given::flags(&flags).problem();
+    assert!(
+        problem.starts_with("queue.hold: \"frames\" answers clients before the upstream does"),
+        "{problem}"
     );
 }
 
