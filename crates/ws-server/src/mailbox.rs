@@ -37,6 +37,16 @@ struct Inner {
     receiver: Option<Waker>,
     senders: Vec<Waker>,
     session: Option<Waker>,
+    woken: Woken,
+}
+
+/// Whom a change gives something to do: woken once the lock is released, since whoever wakes up may
+/// want to take it at once.
+#[derive(Default)]
+struct Woken {
+    receiver: Option<Waker>,
+    senders: Vec<Waker>,
+    session: Option<Waker>,
 }
 
 #[derive(Default)]
@@ -73,10 +83,21 @@ impl Mailbox {
                 receiver: None,
                 senders: Vec::new(),
                 session: None,
+                woken: Woken::default(),
             }),
             send_limit: limits.send_buffer,
             slow_reader: limits.slow_reader,
         }
+    }
+
+    fn locked<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
+        let mut inner = self.inner.lock();
+        let answer = change(&mut inner);
+        let woken = std::mem::take(&mut inner.woken);
+        drop(inner);
+        let both = woken.receiver.into_iter().chain(woken.session);
+        both.chain(woken.senders).for_each(Waker::wake);
+        answer
     }
 
     // The handler's side.
@@ -86,27 +107,35 @@ impl Mailbox {
     }
 
     fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let mut inner = self.inner.lock();
-        let was_full = inner.inbox_is_full();
-        match inner.inbox.pop() {
-            Some(message) => {
-                if was_full {
-                    inner.wake_session();
+        self.locked(|inner| {
+            let was_full = inner.inbox_is_full();
+            match inner.inbox.pop() {
+                Some(message) => {
+                    if was_full {
+                        inner.wake_session();
+                    }
+                    Poll::Ready(Some(message))
                 }
-                Poll::Ready(Some(message))
+                None if inner.inbox_open => {
+                    inner.receiver = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+                None => Poll::Ready(None),
             }
-            None if inner.inbox_open => {
-                inner.receiver = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            None => Poll::Ready(None),
-        }
+        })
     }
 
     pub(crate) async fn send(&self, message: Message) -> Result<(), Closed> {
         let mut message = Some(message);
-        poll_fn(|cx| {
-            let mut inner = self.inner.lock();
+        poll_fn(|cx| self.poll_send(cx, &mut message)).await
+    }
+
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), Closed>> {
+        self.locked(|inner| {
             if !inner.outbox_open {
                 return Poll::Ready(Err(Closed));
             }
@@ -120,30 +149,28 @@ impl Mailbox {
             }
             Poll::Ready(Ok(()))
         })
-        .await
     }
 
     pub(crate) fn send_now(&self, message: Message) -> Result<(), SendNowError> {
-        let mut inner = self.inner.lock();
-        if !inner.outbox_open {
-            return Err(SendNowError::Closed);
-        }
-        if inner.outbox.bytes <= self.send_limit {
-            inner.outbox.push(message);
-            inner.wake_session();
-            return Ok(());
-        }
-        if self.slow_reader == SlowReader::Close {
-            inner.end_with(
-                CloseCode::Policy,
-                Utf8Bytes::from_static("reads too slowly"),
-            );
-        }
-        Err(SendNowError::Full)
+        self.locked(|inner| {
+            if !inner.outbox_open {
+                return Err(SendNowError::Closed);
+            }
+            if inner.outbox.bytes <= self.send_limit {
+                inner.outbox.push(message);
+                inner.wake_session();
+                return Ok(());
+            }
+            if self.slow_reader == SlowReader::Close {
+                let reason = Utf8Bytes::from_static("reads too slowly");
+                inner.end_with(CloseCode::Policy, reason);
+            }
+            Err(SendNowError::Full)
+        })
     }
 
     pub(crate) fn close(&self, code: CloseCode, reason: Utf8Bytes) {
-        self.inner.lock().end_with(code, reason);
+        self.locked(|inner| inner.end_with(code, reason));
     }
 
     // The session's side.
@@ -159,19 +186,21 @@ impl Mailbox {
 
     /// Gives a message to the handler, which the session polls next if it shares its task.
     pub(crate) fn deliver(&self, cx: &Context<'_>, message: Message) {
-        let mut inner = self.inner.lock();
-        inner.inbox.push(message);
-        inner.wake_receiver(Some(cx));
+        self.locked(|inner| {
+            inner.inbox.push(message);
+            inner.wake_receiver(Some(cx));
+        });
     }
 
     /// The next message to be written.
     pub(crate) fn next_to_write(&self) -> Option<Message> {
-        let mut inner = self.inner.lock();
-        let message = inner.outbox.pop()?;
-        if inner.outbox.bytes <= self.send_limit {
-            inner.wake_senders();
-        }
-        Some(message)
+        self.locked(|inner| {
+            let message = inner.outbox.pop()?;
+            if inner.outbox.bytes <= self.send_limit {
+                inner.wake_senders();
+            }
+            Some(message)
+        })
     }
 
     /// With what the handler's side wants the connection closed.
@@ -194,16 +223,18 @@ impl Mailbox {
 
     /// No more messages will be delivered.
     pub(crate) fn end_inbox(&self) {
-        let mut inner = self.inner.lock();
-        inner.inbox_open = false;
-        inner.wake_receiver(None);
+        self.locked(|inner| {
+            inner.inbox_open = false;
+            inner.wake_receiver(None);
+        });
     }
 
     /// No more messages will be written.
     pub(crate) fn end_outbox(&self) {
-        let mut inner = self.inner.lock();
-        inner.outbox_open = false;
-        inner.wake_senders();
+        self.locked(|inner| {
+            inner.outbox_open = false;
+            inner.wake_senders();
+        });
     }
 }
 
@@ -224,17 +255,16 @@ impl Inner {
 
     fn wake_session(&mut self) {
         if let Some(session) = self.session.take() {
-            session.wake();
+            self.woken.session = Some(session);
         }
     }
 
     /// Wakes whoever waits for a message, unless it is the task that runs right now.
     fn wake_receiver(&mut self, running: Option<&Context<'_>>) {
-        if let Some(receiver) = self.receiver.take()
-            && !running.is_some_and(|cx| cx.waker().will_wake(&receiver))
-        {
-            receiver.wake();
-        }
+        self.woken.receiver = self
+            .receiver
+            .take()
+            .filter(|receiver| !running.is_some_and(|cx| cx.waker().will_wake(receiver)));
     }
 
     /// A task is noted once, however often it is polled meanwhile.
@@ -245,8 +275,49 @@ impl Inner {
     }
 
     fn wake_senders(&mut self) {
-        for sender in self.senders.drain(..) {
-            sender.wake();
+        self.woken.senders = std::mem::take(&mut self.senders);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Counts how often it is woken, each time with the lock free to take.
+    struct Locks(Arc<Mailbox>, AtomicUsize);
+
+    impl Wake for Locks {
+        fn wake(self: Arc<Self>) {
+            assert!(self.0.inner.try_lock().is_some(), "woken under the lock");
+            self.1.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn nobody_is_woken_under_the_lock() {
+        let limits = LimitSettings {
+            send_buffer: 1,
+            ..LimitSettings::default()
+        };
+        let mailbox = Arc::new(Mailbox::new(&limits, []));
+        let locks = Arc::new(Locks(Arc::clone(&mailbox), AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&locks));
+        let mut waits = Context::from_waker(&waker);
+        let delivers = Context::from_waker(Waker::noop());
+
+        assert!(mailbox.poll_recv(&mut waits).is_pending());
+        mailbox.deliver(&delivers, "in".into());
+        assert!(mailbox.rest(&waits, false, true));
+        assert_eq!(mailbox.send_now("out".into()), Ok(()));
+        let mut more = Some("more".into());
+        assert!(mailbox.poll_send(&mut waits, &mut more).is_pending());
+        assert!(mailbox.next_to_write().is_some());
+        assert!(mailbox.rest(&waits, false, true));
+        mailbox.close(CloseCode::Normal, Utf8Bytes::default());
+        assert_eq!(locks.1.load(Ordering::Relaxed), 4);
     }
 }
