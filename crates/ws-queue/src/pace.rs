@@ -32,8 +32,11 @@ impl Pace {
         if self.spacing.is_zero() {
             return;
         }
-        let due = self.next.unwrap_or(now);
-        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
-        self.next = Some(due.max(earliest) + self.spacing);
+        // After an idle time nothing has been saved up.
+        let due = self
+            .next
+            .filter(|&due| due + CATCH_UP >= now)
+            .unwrap_or(now);
+        self.next = Some(due + self.spacing);
     }
 }

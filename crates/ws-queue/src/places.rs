@@ -274,6 +274,7 @@ impl<S: Seat> Places<S> {
         }
         if self.size() >= self.max_size {
             self.reclaim(usize::MAX);
+            self.reclaim_leased();
         }
         self.size() < self.max_size
     }
@@ -335,6 +336,11 @@ impl<S: Seat> Places<S> {
                 self.conclude(place, Resolution::Abandoned);
             }
         }
+    }
+
+    /// The same for those whose leases are out. They have been told how their wait ended, so this
+    /// matters only where room is wanted.
+    fn reclaim_leased(&mut self) {
         let dead = self
             .leased
             .extract_if(.., |_, place| !place.seat.is_alive());

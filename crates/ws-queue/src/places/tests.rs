@@ -130,6 +130,22 @@ fn paced_release_is_evenly_spaced() {
 }
 
 #[test]
+fn an_idle_time_saves_up_no_pace() {
+    let mut it = Harness::new(&QueueConfig::default().release_per_second(10));
+    it.hold(1);
+    it.places.open(it.now);
+    it.places.close();
+    it.advance(ms(5000));
+    it.hold(2);
+    it.places.open(it.now);
+    assert_eq!(it.admitted(), [0, 1]);
+    it.advance(ms(99));
+    assert_eq!(it.admitted(), [] as [Position; 0]);
+    it.advance(ms(1));
+    assert_eq!(it.admitted(), [2]);
+}
+
+#[test]
 fn a_fast_pace_is_kept_by_a_timer_of_whole_milliseconds() {
     let config = QueueConfig::default()
         .max_size(5000)
