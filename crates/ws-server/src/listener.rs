@@ -65,16 +65,30 @@ impl Listener for TcpListener {
     type Stream = TcpStream;
 
     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = TcpListener::accept(self).await?;
+        let (stream, peer) = loop {
+            match TcpListener::accept(self).await {
+                // One client's fault, and over already: the next one need not wait for it.
+                Err(error) if is_of_one_client(&error) => {}
+                accepted => break accepted?,
+            }
+        };
         // Messages are written in batches, each with one system call, so there is nothing that
-        // waiting for more could save.
-        stream.set_nodelay(true)?;
+        // waiting for more could save. A connection that has broken meanwhile shows that soon.
+        let _ = stream.set_nodelay(true);
         Ok((stream, peer))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         TcpListener::local_addr(self)
     }
+}
+
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 /// Binds `settings.server.listen`, for [`ServerBuilder::listen_on`](crate::ServerBuilder::listen_on):

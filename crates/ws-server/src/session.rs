@@ -173,7 +173,10 @@ impl<T: Transport> Session<T> {
                 || must_flush
                 || matches!(self.stage, Stage::Finishing { .. } | Stage::Over)
             {
-                self.keep_alive.pause();
+                // Unless it is the client who keeps us waiting: then its time runs.
+                if !self.blocked {
+                    self.keep_alive.pause();
+                }
                 break;
             }
             let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) else {
@@ -314,6 +317,7 @@ impl<T: Transport> Session<T> {
 
     fn try_write(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
         let mut progress = false;
+        let was_blocked = self.blocked;
         self.blocked = loop {
             if self.socket.poll_ready_unpin(cx)?.is_pending() {
                 break true;
@@ -325,6 +329,10 @@ impl<T: Transport> Session<T> {
             self.unflushed = true;
             progress = true;
         };
+        if was_blocked && progress {
+            // It reads, so it is there.
+            self.keep_alive.heard();
+        }
         if self.unflushed && self.socket.poll_flush_unpin(cx)?.is_ready() {
             self.unflushed = false;
             self.blocked = false;

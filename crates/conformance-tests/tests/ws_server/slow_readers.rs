@@ -174,6 +174,24 @@ async fn s12_echoes_that_nobody_reads_are_bounded_empty_ones_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn s12_one_that_sends_without_ever_reading_is_lost_like_one_that_is_silent() {
+    let server = Running::in_memory(server(|it| it.limits.send_buffer = 10_000));
+    let stream = server.network.connect_through(4096);
+    let mut client = Asked::with(stream, upgrade("/ws", &[]))
+        .await
+        .client()
+        .await;
+    let some = text_frame(&"x".repeat(1000)).repeat(100);
+    while timeout(ms(10), client.stream().write_all(&some))
+        .await
+        .is_ok()
+    {}
+    server.shows("/connections/live", 1).await;
+    sleep(secs(36)).await;
+    server.shows("/connections/live", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn s12_one_that_is_never_sent_too_much_and_reads_nothing_is_lost_with_the_first_ping() {
     let (server, sender) = handing_out(|it| it.limits.slow_reader = SlowReader::Drop);
     let client = server.client().await;
