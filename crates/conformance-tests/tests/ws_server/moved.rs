@@ -114,6 +114,42 @@ async fn s3_s11_receiving_and_sending_may_be_two_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s3_s11_a_task_that_only_receives_gets_everything() {
+    // Nothing is sent, so nothing but the room it makes wakes up whoever reads from the socket.
+    let handler = |mut connection: Connection| async move {
+        let counting = tokio::spawn(async move {
+            for number in 0..MESSAGES {
+                let message = connection.recv().await.ok_or("it has ended")?;
+                assert_eq!(message.as_text(), Some(&*text(number)));
+                if number % 1013 == 0 {
+                    // Long enough for the inbox to fill up.
+                    for _ in 0..1000 {
+                        yield_now().await;
+                    }
+                }
+            }
+            Ok::<_, BoxError>(())
+        });
+        counting.await?
+    };
+    let server = serving(handler).await;
+    let (mut writing, mut reading) = server.client().await.into_socket().split();
+    let write = tokio::spawn(async move {
+        for number in 0..MESSAGES {
+            writing
+                .feed(Frame::from(text(number)))
+                .await
+                .expect("the server reads");
+        }
+        writing.flush().await.expect("the server reads");
+        writing
+    });
+    let last = happens(reading.next()).await.unwrap().unwrap();
+    assert!(matches!(last, Frame::Close(Some(it)) if u16::from(it.code) == 1000));
+    drop(write.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s3_s11_the_handlers_own_task_keeps_pace_too() {
     all_is_echoed(serving(echo).await).await;
 }
