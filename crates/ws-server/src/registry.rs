@@ -60,10 +60,11 @@ impl Registry {
             peer,
             is_live: AtomicBool::new(false),
         });
-        if self.count.fetch_add(1, Ordering::AcqRel) >= self.max_connections {
-            self.release();
-            return None;
-        }
+        // In one step, so that nobody is refused because of another who was.
+        let one_more = |count| (count < self.max_connections).then_some(count + 1);
+        self.count
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .ok()?;
         let registered = Registered {
             registry: Arc::clone(self),
             client,

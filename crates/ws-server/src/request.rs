@@ -22,9 +22,21 @@ impl Request {
         Self { head }
     }
 
-    /// The request target as it was sent: path and query.
+    /// The request target: path and query. Of one in absolute form, `http://host/path`, the
+    /// beginning is left out, which says nothing that `Host` does not.
     #[must_use]
     pub fn target(&self) -> &str {
+        let target = self.target_as_sent();
+        let rest = ["http://", "https://", "ws://", "wss://"]
+            .into_iter()
+            .find_map(|scheme| target.strip_prefix(scheme));
+        match rest {
+            None => target,
+            Some(rest) => rest.find('/').map_or("/", |path| &rest[path..]),
+        }
+    }
+
+    fn target_as_sent(&self) -> &str {
         self.parsed(|request| request.path.map(|target| self.own(target.as_bytes())))
             .and_then(|target| std::str::from_utf8(target).ok())
             .unwrap_or("/")
@@ -113,5 +125,22 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("target", &self.target())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_in_absolute_form_means_its_path() {
+        for (sent, path, query) in [
+            ("/ws?a=b", "/ws", Some("a=b")),
+            ("http://host:80/ws?a=b", "/ws", Some("a=b")),
+            ("ws://host", "/", None),
+        ] {
+            let request = Request::new(format!("GET {sent} HTTP/1.1\r\n\r\n").into());
+            assert_eq!((request.path(), request.query()), (path, query), "{sent}");
+        }
     }
 }
