@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::workspace::Workspace;
-use crate::{architecture, contracts, layers, links, shell, tools};
+use crate::{architecture, contracts, deploy, layers, links, shell, tools};
 
 /// What tests append a line to when they cannot run: see [`tools`].
 const SKIPS: &str = "target/conformance-skips.txt";
@@ -53,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     });
     // Tests of one crate start the binary of another, which `cargo test` alone does not build.
     steps.run("build", || cargo("build --workspace"));
+    steps.check("deploy", || deploy::check(workspace));
     steps.run("test", || test(workspace, missing.is_empty()));
 
     let (text, good) = summary(&steps.0, &missing, &skips(workspace)?);

@@ -1,6 +1,6 @@
 //! Relative links in the repository's own pages point to something that is there.
 //!
-//! Looked at are the pages in the root, in `docs/`, and each crate's `README.md`. The anchor of a link
+//! Looked at are the pages in the root, in `docs/` and `deploy/`, and each crate's `README.md`. The anchor of a link
 //! into one of our pages must be one of that page's headings. Links to other sites are not followed.
 
 use std::path::Path;
@@ -13,6 +13,7 @@ use crate::workspace::{Workspace, none_of};
 /// Every relative link resolves; says how many there are.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let mut pages = workspace.files("docs", "md")?;
+    pages.extend(workspace.files("deploy", "md")?);
     for entry in std::fs::read_dir(workspace.path(""))? {
         let name = entry?.file_name();
         if Path::new(&name)

@@ -7,6 +7,7 @@ mod architecture;
 mod bench;
 mod ci;
 mod contracts;
+mod deploy;
 mod layers;
 mod links;
 mod markdown;
@@ -47,6 +48,11 @@ const COMMANDS: &[Command] = &[
         name: "architecture",
         about: "ARCHITECTURE.md names what is there and nothing else; links resolve",
         run: architecture::run,
+    },
+    Command {
+        name: "deploy",
+        about: "the files in deploy/ start a server, as they are",
+        run: deploy::run,
     },
     Command {
         name: "bench",
