@@ -139,8 +139,10 @@ impl Start {
     fn verdict(&self, output: &Output) -> Result<()> {
         ensure!(
             output.status.success(),
-            "`ws-server {}` is not accepted:\n{}",
-            self.arguments.join(" "),
+            "`{}` is not accepted:\n{}",
+            [&["ws-server".to_owned()], &self.arguments[..]]
+                .concat()
+                .join(" "),
             String::from_utf8_lossy(&output.stderr).trim_end()
         );
         if let Some(grace) = self.grace.filter(|_| self.serves()) {
