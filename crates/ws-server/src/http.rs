@@ -108,7 +108,9 @@ fn page(path: &str, server: &Shared) -> Option<Response<Full<Bytes>>> {
 /// A path that is none of our pages, in a request that asked for no WebSocket.
 fn elsewhere(path: &str, server: &Shared) -> Response<Full<Bytes>> {
     let websockets = &server.settings.server.path;
-    if websockets != "*" && path != websockets {
+    // Behind the beginnings that are ours there is nothing of anybody else's.
+    let ours = path.starts_with("/-/") || path.starts_with("/health/");
+    if ours || (websockets != "*" && path != websockets) {
         let detail = format!("nothing is served at {path}");
         return Answer::new("404 Not Found", "not_found", &detail).into_response();
     }
