@@ -72,6 +72,8 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
         tokio::select! {
             biased;
             () = gate.reported_gone() => {
+                // A report that came as the guard lost it, too, is found behind the next opening.
+                gate.close();
                 warn!("gate closed again: a client found nobody behind it");
                 // What has just gone is looked for at the next interval, so that an upstream that
                 // comes and goes is asked no more often than that.

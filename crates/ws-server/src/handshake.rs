@@ -99,7 +99,7 @@ impl<T: Transport> Pending<T> {
             }
         }
         // Reading no further hides the event that the client leaves, so it is looked for.
-        crate::hold::look_for_leaving(&self.stream).await;
+        crate::hold::look_for_leaving(|| self.stream.peer_has_left()).await;
     }
 }
 

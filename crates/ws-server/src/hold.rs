@@ -49,10 +49,18 @@ pub(crate) async fn before_upgrade<T: Transport>(
     }
 }
 
-/// Holds a request that the HTTP server keeps, and drops when its client leaves.
+/// Whether a client has left, judged without reading.
 #[cfg(feature = "proxy")]
-pub(crate) async fn request(ticket: Ticket<Client>) -> Held {
-    ticket.await.into()
+pub(crate) type HasLeft<'a> = dyn Fn() -> bool + Sync + 'a;
+
+/// Holds a request that the HTTP server keeps.
+#[cfg(feature = "proxy")]
+pub(crate) async fn request(ticket: Ticket<Client>, has_left: &HasLeft<'_>) -> Held {
+    tokio::select! {
+        biased;
+        outcome = ticket => outcome.into(),
+        () = look_for_leaving(has_left) => Held::Left,
+    }
 }
 
 /// Holds a client that has its WebSocket: its pings are answered, its messages kept in order.
@@ -118,7 +126,7 @@ impl Kept {
             self.bytes += message.cost();
             self.messages.push_back(message.detached());
         }
-        look_for_leaving(socket.get_ref()).await;
+        look_for_leaving(|| socket.get_ref().peer_has_left()).await;
         None
     }
 }
@@ -137,8 +145,8 @@ async fn flush<T: Transport>(socket: &mut Socket<T>) -> Result<(), Option<Error>
 }
 
 /// Resolves once the client has left, for as long as nothing is being read from it.
-pub(crate) async fn look_for_leaving(stream: &impl Transport) {
-    while !stream.peer_has_left() {
+pub(crate) async fn look_for_leaving(has_left: impl Fn() -> bool) {
+    while !has_left() {
         sleep(LOOK_INTERVAL).await;
     }
 }

@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -39,10 +40,14 @@ pub(crate) async fn serve<T: Transport>(
     server: Arc<Shared>,
 ) {
     let server = &*server;
-    let service =
-        service_fn(
-            |request| async move { Ok::<_, Infallible>(respond(request, peer, server).await) },
-        );
+    // Shared with whoever holds the request, and has to see that its client leaves.
+    let stream = Arc::new(Mutex::new(stream));
+    let has_left = || stream.lock().peer_has_left();
+    let has_left = &has_left;
+    let service = service_fn(|request| async move {
+        Ok::<_, Infallible>(respond(request, peer, has_left, server).await)
+    });
+    let stream = Arc::clone(&stream);
     let served = http1::Builder::new()
         .keep_alive(false)
         // Pages are ready at once: shutting the sending side behind a request is no leaving. Who
@@ -51,25 +56,30 @@ pub(crate) async fn serve<T: Transport>(
         .serve_connection(TokioIo::new(Rewound { read, stream }), service)
         .without_shutdown();
     if let Ok(parts) = served.await {
-        linger(&mut parts.io.into_inner().stream).await;
+        linger(&mut parts.io.into_inner()).await;
     }
 }
 
-async fn respond(request: Request<Incoming>, peer: SocketAddr, server: &Shared) -> Response<Body> {
+async fn respond(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    has_left: &(dyn Fn() -> bool + Sync),
+    server: &Shared,
+) -> Response<Body> {
     let path = request.uri().path();
-    let own = path.strip_prefix("/-");
+    let own = path.strip_prefix("/-").filter(|own| own.starts_with('/'));
     #[cfg(feature = "proxy")]
     if let Some(upstream) = &server.upstream
         && own.is_none()
         && !is_health(path)
     {
-        return match proxy::request(request, peer, upstream, server).await {
+        return match proxy::request(request, peer, has_left, upstream, server).await {
             Ok(answer) => answer,
             Err(answer) => boxed(answer.into_response()),
         };
     }
     #[cfg(not(feature = "proxy"))]
-    let _ = peer;
+    let _ = (peer, has_left);
     let page = page(own.unwrap_or(path), server);
     boxed(match (page, request.method()) {
         (Some(page), &Method::GET | &Method::HEAD) => page,
@@ -86,7 +96,10 @@ async fn respond(request: Request<Incoming>, peer: SocketAddr, server: &Shared) 
 /// Ours at their own paths even where all others are the application's.
 #[cfg(feature = "proxy")]
 fn is_health(path: &str) -> bool {
-    matches!(path, "/livez" | "/startupz" | "/readyz") || path.starts_with("/health/")
+    matches!(
+        path,
+        "/livez" | "/startupz" | "/readyz" | "/health/live" | "/health/startup" | "/health/ready"
+    )
 }
 
 fn page(path: &str, server: &Shared) -> Option<Response<Full<Bytes>>> {
@@ -157,7 +170,7 @@ fn response(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Ful
 /// A stream whose first bytes have been read before.
 struct Rewound<T> {
     read: Bytes,
-    stream: T,
+    stream: Arc<Mutex<T>>,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
@@ -167,7 +180,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.read.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            return Pin::new(&mut *self.stream.lock()).poll_read(cx, buffer);
         }
         let length = cmp::min(self.read.len(), buffer.remaining());
         buffer.put_slice(&self.read[..length]);
@@ -178,18 +191,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        Pin::new(&mut *self.stream.lock()).poll_write(cx, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.lock()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.lock()).poll_shutdown(cx)
     }
 }

@@ -10,17 +10,20 @@ mod frames;
 mod pass;
 mod tunnel;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use readiness_guard::ReadinessCheck;
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 use url::Url;
 
@@ -51,6 +54,8 @@ pub(crate) enum Unanswered {
     TimedOut(Duration),
     #[error("its answer is not HTTP: {0}")]
     Broken(hyper::Error),
+    #[error("it changed to another protocol, which nobody had asked for")]
+    Unasked,
 }
 
 impl Unanswered {
@@ -115,7 +120,8 @@ impl Upstream {
             .map_err(|seen| Unanswered::NotReady(seen.into_words()))
     }
 
-    /// Sends a request over a new connection and gives its answer. A 101 can be upgraded.
+    /// Sends a request over a new connection and gives its answer. A 101 can be upgraded. The time
+    /// for the answer begins anew whenever more of the request is sent.
     async fn ask(
         &self,
         stream: Box<dyn Stream>,
@@ -123,21 +129,38 @@ impl Upstream {
     ) -> Result<Response<Incoming>, Unanswered> {
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|_| Unanswered::Dropped)?;
+        let progress = Arc::new(Notify::new());
+        let request = request.map(|body| {
+            let progress = Arc::clone(&progress);
+            let told = body.map_frame(move |frame| {
+                progress.notify_one();
+                frame
+            });
+            told.boxed()
+        });
         // It ends with the exchange, or when nobody waits for the answer any more.
         tokio::spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
                 debug!(%error, "upstream connection");
             }
         });
-        let answer = timeout(self.response_timeout, sender.send_request(request)).await;
-        answer
-            .map_err(|_| Unanswered::TimedOut(self.response_timeout))?
-            .map_err(|error| {
-                if error.is_parse() {
-                    Unanswered::Broken(error)
-                } else {
-                    Unanswered::Dropped
+        let mut answer = pin!(sender.send_request(request));
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => break answer,
+                () = progress.notified() => {}
+                () = sleep(self.response_timeout) => {
+                    return Err(Unanswered::TimedOut(self.response_timeout));
                 }
-            })
+            }
+        };
+        answer.map_err(|error| {
+            if error.is_parse() {
+                Unanswered::Broken(error)
+            } else {
+                Unanswered::Dropped
+            }
+        })
     }
 }

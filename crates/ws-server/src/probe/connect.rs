@@ -70,6 +70,8 @@ async fn connect_to(address: SocketAddr) -> Result<TcpStream, Seen> {
             "the connection ended in itself: nothing listens there",
         ));
     }
+    // Whoever sends through it sends whole requests or batches: nothing is saved by waiting for more.
+    stream.set_nodelay(true)?;
     Ok(stream)
 }
 
@@ -99,6 +101,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = connect_to(listener.local_addr().unwrap()).await.unwrap();
         assert!(!is_own_echo(&stream).unwrap());
+        assert!(stream.nodelay().unwrap());
     }
 
     #[tokio::test]

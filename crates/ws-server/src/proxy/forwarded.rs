@@ -29,12 +29,18 @@ pub(super) fn add(fields: &mut HeaderMap, peer: SocketAddr) {
     };
     let mut forwarded = format!("for={node};proto=http");
     if let Some(host) = host {
-        if let Ok(text) = host.to_str() {
+        if let Some(text) = host.to_str().ok().filter(|text| is_host(text)) {
             forwarded = format!("for={node};host=\"{text}\";proto=http");
         }
         fields.entry(X_FORWARDED_HOST).or_insert(host);
     }
     append(fields, FORWARDED, &forwarded);
+}
+
+/// Whether it can stand between quotes without ending them: more than host names and addresses need.
+fn is_host(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }
 
 fn append(fields: &mut HeaderMap, name: HeaderName, item: &str) {
@@ -111,6 +117,16 @@ mod tests {
         );
         assert_eq!(fields["x-forwarded-for"], "2001:db8::1");
         assert_eq!(fields["forwarded"], "for=\"[2001:db8::1]\";proto=http");
+    }
+
+    #[test]
+    fn a_host_cannot_end_its_quotes() {
+        for host in ["a\", for=6.6.6.6;host=\"b", "a\\"] {
+            let mut fields = HeaderMap::new();
+            fields.insert(HOST, HeaderValue::from_static(host));
+            add(&mut fields, "192.0.2.7:4000".parse().expect("an address"));
+            assert_eq!(fields["forwarded"], "for=192.0.2.7;proto=http");
+        }
     }
 
     #[test]

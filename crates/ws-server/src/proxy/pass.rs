@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, HeaderName, HeaderValue};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
@@ -18,7 +19,7 @@ use super::tunnel::Tunnel;
 use super::{PassedBody, Unanswered, Upstream};
 use crate::answer::{Answer, linger};
 use crate::handshake::Pending;
-use crate::hold::{self, Held};
+use crate::hold::{self, HasLeft, Held};
 use crate::listener::Transport;
 use crate::probe::Stream;
 use crate::refusal::Reason;
@@ -138,11 +139,19 @@ async fn pass_back<T: Transport>(
     let (mut client, from_client) = pending.into_parts();
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         forwarded::remove_hop_by_hop(answer.headers_mut());
-        let close = HeaderValue::from_static("close");
-        answer.headers_mut().insert(CONNECTION, close);
+        let fields = answer.headers_mut();
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+        // In chunks, so that a body that breaks off is not taken for whole.
+        let in_chunks =
+            !answer.body().is_end_stream() && !answer.headers().contains_key(CONTENT_LENGTH);
+        if in_chunks {
+            let chunked = HeaderValue::from_static("chunked");
+            answer.headers_mut().insert(TRANSFER_ENCODING, chunked);
+        }
         if write_head(&mut client, &answer).await.is_ok() {
             lease.acknowledge();
-            write_body(&mut client, answer.into_body()).await;
+            // Who has left does not need the rest.
+            let _ = write_body(&mut client, answer.into_body(), in_chunks).await;
             linger(&mut client).await;
         }
         return;
@@ -169,7 +178,14 @@ async fn write_head<T: Transport>(
     client: &mut T,
     answer: &Response<Incoming>,
 ) -> std::io::Result<()> {
-    let mut head = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
+    let status = answer.status();
+    let mut head = format!("HTTP/1.1 {} ", status.as_str()).into_bytes();
+    // Set where it is not the usual one.
+    head.extend_from_slice(match answer.extensions().get::<ReasonPhrase>() {
+        Some(reason) => reason.as_bytes(),
+        None => status.canonical_reason().unwrap_or_default().as_bytes(),
+    });
+    head.extend_from_slice(b"\r\n");
     for (name, value) in answer.headers() {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");
@@ -181,15 +197,30 @@ async fn write_head<T: Transport>(
     client.flush().await
 }
 
-/// Writes a body that ends with its connection, or where its length says so.
-async fn write_body<T: Transport>(client: &mut T, mut body: Incoming) {
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Some(data) = frame.data_ref()
-            && client.write_all(data).await.is_err()
-        {
-            return;
+/// Writes a body, and its end only if it came to one.
+async fn write_body<T: Transport>(
+    client: &mut T,
+    mut body: Incoming,
+    in_chunks: bool,
+) -> std::io::Result<()> {
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return Ok(()) };
+        let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) else {
+            continue;
+        };
+        if in_chunks {
+            let length = format!("{:x}\r\n", data.len());
+            client.write_all(length.as_bytes()).await?;
+        }
+        client.write_all(data).await?;
+        if in_chunks {
+            client.write_all(b"\r\n").await?;
         }
     }
+    if in_chunks {
+        client.write_all(b"0\r\n\r\n").await?;
+    }
+    client.flush().await
 }
 
 fn failure(error: &Unanswered) -> Answer {
@@ -200,11 +231,12 @@ fn failure(error: &Unanswered) -> Answer {
     }
 }
 
-/// Any other request, held in the same way. Called by the HTTP server, which drops this when the
-/// client leaves.
+/// Any other request, held in the same way. Called by the HTTP server, which drops this when it sees
+/// that the client leaves; what it has read ahead hides that from it, and not from `has_left`.
 pub(crate) async fn request(
     mut request: Request<Incoming>,
     peer: SocketAddr,
+    has_left: &HasLeft<'_>,
     upstream: &Upstream,
     server: &Shared,
 ) -> Result<Response<PassedBody>, Answer> {
@@ -220,7 +252,7 @@ pub(crate) async fn request(
     let mut held = match server.queue.enter(registered.client()) {
         Entry::Admitted(lease) => Held::Admitted(lease),
         Entry::Refused(why) => Held::Refused(why.into()),
-        Entry::Held(ticket) => hold::request(ticket).await,
+        Entry::Held(ticket) => hold::request(ticket, has_left).await,
     };
     loop {
         let lease = match held {
@@ -236,10 +268,20 @@ pub(crate) async fn request(
                 };
                 let passed = Request::from_parts(head.clone(), body);
                 match upstream.ask(stream, passed).await {
+                    Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                        Unanswered::Unasked
+                    }
                     Ok(mut answer) => {
                         lease.acknowledge();
                         forwarded::remove_hop_by_hop(answer.headers_mut());
-                        return Ok(answer.map(BodyExt::boxed));
+                        // It is a connection until the last of its body is written.
+                        let body = |body: Incoming| {
+                            body.map_frame(move |frame| {
+                                let _for_as_long = &registered;
+                                frame
+                            })
+                        };
+                        return Ok(answer.map(|it| body(it).boxed()));
                     }
                     Err(error) => error,
                 }
@@ -250,7 +292,7 @@ pub(crate) async fn request(
         if nothing_sent || (can_repeat && error.is_not_ready()) {
             debug!(id = registered.client().id, %error, "given back");
             let ticket = give_back(lease, &error, &registered, server).await;
-            held = hold::request(ticket).await;
+            held = hold::request(ticket, has_left).await;
         } else {
             warn!(id = registered.client().id, %error, "upstream failed");
             lease.acknowledge();
