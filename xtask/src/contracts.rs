@@ -19,7 +19,7 @@ use crate::scan;
 use crate::workspace::{Workspace, none_of};
 
 const PAGE: &str = "docs/CONTRACTS.md";
-const LETTERS: &str = "PGQS";
+const LETTERS: &str = "PGQSX";
 
 /// A contract's name: a letter and a number. Ordered as the page has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,7 +270,8 @@ mod tests {
         assert_eq!(numbers("q1_s3_held_client_is_served"), "Q1 S3");
         assert_eq!(numbers("p10_dropped"), "P10");
         assert_eq!(numbers("wakes_p1_waiters"), "");
-        assert_eq!(numbers("x1_p1"), "");
+        assert_eq!(numbers("x1_q10_held"), "X1 Q10");
+        assert_eq!(numbers("y1_p1"), "");
         assert_eq!(numbers("p_1"), "");
         assert_eq!(numbers("p01_s3x"), "");
     }

@@ -173,14 +173,14 @@ impl Running {
         wire.answer().await
     }
 
-    /// What `/status` says.
+    /// What `/-/status` says.
     pub async fn status(&self) -> Value {
-        let answer = self.get("/status").await;
+        let answer = self.get("/-/status").await;
         assert_eq!(answer.status, 200);
         answer.json()
     }
 
-    /// Looks at `/status` until it is as wished, and returns it.
+    /// Looks at `/-/status` until it is as wished, and returns it.
     ///
     /// # Panics
     ///
@@ -201,7 +201,7 @@ impl Running {
         last
     }
 
-    /// Waits until `size` clients are held, and returns what `/status` says then.
+    /// Waits until `size` clients are held, and returns what `/-/status` says then.
     pub async fn until_held(&self, size: usize) -> Value {
         self.until(|status| status["queue"]["size"] == size).await
     }

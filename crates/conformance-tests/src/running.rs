@@ -155,9 +155,9 @@ impl<N: Net<Stream: Debug>> Running<N> {
         self.ask(request).await.answer().await
     }
 
-    /// What `/status` says.
+    /// What `/-/status` says.
     pub async fn status(&self) -> Value {
-        self.get("/status").await.json()
+        self.get("/-/status").await.json()
     }
 
     /// How many are held.

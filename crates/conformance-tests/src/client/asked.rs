@@ -80,6 +80,13 @@ impl Answer {
         Some(&field.1)
     }
 
+    /// The values of all fields of this name, which is in lower case.
+    #[must_use]
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        let fields = self.fields.iter().filter(|(it, _)| it == name);
+        fields.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// The body as JSON.
     ///
     /// # Panics
