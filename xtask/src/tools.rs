@@ -6,7 +6,7 @@
 //! the tests leave those alone and start their own on free ports.) Two client libraries are put under `target/tools`,
 //! which needs no root:
 //!
-//! * `target/tools/python`: a Python environment (`bin/python`) with `websockets`,
+//! * `target/tools/python`: a Python environment (`bin/python`) with `websockets`, `uvicorn` and `starlette`,
 //! * `target/tools/node`: `node_modules/ws`.
 //!
 //! Always below the workspace's own `target`, wherever `CARGO_TARGET_DIR` points, so that tests find it.
@@ -56,8 +56,8 @@ const PROGRAMS: &[Program] = &[
     program("python3 -m venv", "python3-venv"),
 ];
 
-/// The newest `websockets` that takes Python 3.10.
-const WEBSOCKETS: &str = "16.0";
+/// The newest `websockets` that takes Python 3.10, and an application for it to be a client of.
+const PYTHON_PACKAGES: [&str; 3] = ["websockets==16.0", "uvicorn==0.54.0", "starlette==1.10.0"];
 const WS: &str = "8.23.0";
 
 const PYTHON: &str = "target/tools/python";
@@ -67,8 +67,9 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     let missing = provide(workspace)?;
     ensure!(missing.is_empty(), "not installed: {}", missing.join(", "));
     println!(
-        "all there: {}, websockets {WEBSOCKETS}, ws {WS}",
-        names(&PROGRAMS.iter().collect::<Vec<_>>())
+        "all there: {}, {}, ws {WS}",
+        names(&PROGRAMS.iter().collect::<Vec<_>>()),
+        PYTHON_PACKAGES.join(", ")
     );
     Ok(())
 }
@@ -101,7 +102,7 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<Vec<String>> {
         .map(|program| program.name.to_owned())
         .collect();
     for (client, result) in [
-        ("Python websockets", python(workspace)),
+        ("Python packages", python(workspace)),
         ("Node ws", node(workspace)),
     ] {
         if let Err(error) = result {
@@ -225,20 +226,22 @@ fn install(workspace: &Workspace, packages: &[&str]) {
     }
 }
 
-/// An environment of its own with `websockets`, made anew unless it has the version we name.
+/// An environment of its own, made anew unless it has what we name, in the versions we name.
 fn python(workspace: &Workspace) -> Result<()> {
-    let version = || {
-        let mut python = workspace.command(&format!("{PYTHON}/bin/python -c"));
-        python.arg(format!(
-            "import websockets; assert websockets.__version__ == '{WEBSOCKETS}'"
-        ));
-        shell::succeeds(&mut python)
+    let pip = format!("{PYTHON}/bin/python -m pip --disable-pip-version-check");
+    let is_there = || {
+        let listed = shell::output(&mut workspace.command(&format!("{pip} freeze")));
+        listed.is_ok_and(|listed| {
+            PYTHON_PACKAGES
+                .iter()
+                .all(|package| listed.lines().any(|line| line == *package))
+        })
     };
-    if !version() {
+    if !is_there() {
+        let packages = PYTHON_PACKAGES.join(" ");
         shell::run(&mut workspace.command(&format!("python3 -m venv --clear {PYTHON}")))?;
-        let pip = format!("{PYTHON}/bin/python -m pip install --quiet --disable-pip-version-check");
-        shell::run(&mut workspace.command(&format!("{pip} websockets=={WEBSOCKETS}")))?;
-        ensure!(version(), "websockets is installed but is not {WEBSOCKETS}");
+        shell::run(&mut workspace.command(&format!("{pip} install --quiet {packages}")))?;
+        ensure!(is_there(), "installed, but not as {packages}");
     }
     Ok(())
 }

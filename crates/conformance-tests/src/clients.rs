@@ -33,10 +33,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use self::page::Page;
 use crate::happens;
-use crate::servers::{require, say_skipped};
-
-/// Where `cargo xtask tools` puts what is not a package of the system.
-const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools");
+use crate::servers::{require, tool};
 
 /// The clients' own programs.
 const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clients");
@@ -65,7 +62,7 @@ pub struct Client {
     child: Child,
     events: UnboundedReceiver<Value>,
     /// Chromium's profile, and the page that it shows; last, to be there while it runs.
-    _browser: Option<(Page, TempDir)>,
+    _browser: Option<(Option<Page>, TempDir)>,
 }
 
 impl Client {
@@ -89,28 +86,25 @@ impl Client {
     /// A page in headless Chromium, which is a browser's word for a WebSocket client: it learns
     /// only what a browser tells. `None`: not installed, and said so.
     pub async fn chromium(url: &str, message: &str) -> Option<Self> {
-        let mut command = Command::new(require("chromium")?);
-        let profile = tempfile::tempdir().expect("a directory");
         let (sender, events) = mpsc::unbounded_channel();
         let page = Page::serve(url, message, sender).await;
-        command.args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-        ]);
-        command.args(["--no-first-run", "--disable-background-networking"]);
-        command.args(["--disable-component-update", "--disable-sync"]);
-        // Containers often have a small /dev/shm.
-        command.arg("--disable-dev-shm-usage");
-        let directory = profile.path().display();
-        command.arg(format!("--user-data-dir={directory}"));
-        command.arg(page.address());
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let (child, profile) = chromium_at(page.address())?;
         Some(Self {
-            child: spawn(command),
+            child,
             events,
-            _browser: Some((page, profile)),
+            _browser: Some((Some(page), profile)),
+        })
+    }
+
+    /// Headless Chromium at this address, whose page says by itself what happens there. `None`: not
+    /// installed, and said so.
+    pub async fn chromium_visiting(address: &str) -> Option<Self> {
+        let (_, events) = mpsc::unbounded_channel();
+        let (child, profile) = chromium_at(address)?;
+        Some(Self {
+            child,
+            events,
+            _browser: Some((None, profile)),
         })
     }
 
@@ -170,6 +164,26 @@ impl Drop for Client {
     }
 }
 
+fn chromium_at(address: &str) -> Option<(Child, TempDir)> {
+    let mut command = Command::new(require("chromium")?);
+    let profile = tempfile::tempdir().expect("a directory");
+    command.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+    ]);
+    command.args(["--no-first-run", "--disable-background-networking"]);
+    command.args(["--disable-component-update", "--disable-sync"]);
+    // Containers often have a small /dev/shm.
+    command.arg("--disable-dev-shm-usage");
+    let directory = profile.path().display();
+    command.arg(format!("--user-data-dir={directory}"));
+    command.arg(address);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    Some((spawn(command), profile))
+}
+
 fn spawn(mut command: Command) -> Child {
     command.stdin(Stdio::null()).process_group(0);
     let child = command.spawn();
@@ -178,13 +192,4 @@ fn spawn(mut command: Command) -> Child {
 
 fn program(name: &str) -> PathBuf {
     Path::new(PROGRAMS).join(name)
-}
-
-fn tool(path: &str, name: &str) -> Option<PathBuf> {
-    let path = Path::new(TOOLS).join(path);
-    if !path.exists() {
-        say_skipped(name);
-        return None;
-    }
-    Some(path)
 }

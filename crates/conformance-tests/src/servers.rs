@@ -22,6 +22,7 @@
 //!
 //! A server that is installed and does not start is a panic with what it logged.
 
+mod applications;
 mod nats;
 mod postgres;
 mod process;
@@ -30,14 +31,18 @@ mod redis;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpSocket};
 
+pub use self::applications::{Application, Python};
 pub use self::nats::Nats;
 pub use self::postgres::Postgres;
 pub use self::process::{Process, must_succeed};
 pub use self::redis::Redis;
+
+/// Where `cargo xtask tools` puts what is not a package of the system.
+const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools");
 
 /// The user every server knows.
 pub const USER: &str = "app";
@@ -124,7 +129,7 @@ pub fn require(program: &str) -> Option<PathBuf> {
 }
 
 /// Says that the calling test cannot run without `package`; see [`require`].
-pub(crate) fn say_skipped(package: &str) {
+fn say_skipped(package: &str) {
     // The harness names a test's thread after the test.
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
@@ -140,6 +145,17 @@ pub(crate) fn say_skipped(package: &str) {
         let written = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
         written.unwrap_or_else(|error| panic!("CONFORMANCE_SKIPS={skips}: {error}"));
     }
+}
+
+/// Something that `cargo xtask tools` puts where it puts what is not a package of the system. `None`:
+/// not installed, and said so, as with [`require`].
+pub(crate) fn tool(path: &str, name: &str) -> Option<PathBuf> {
+    let path = Path::new(TOOLS).join(path);
+    if !path.exists() {
+        say_skipped(name);
+        return None;
+    }
+    Some(path)
 }
 
 fn find(program: &str) -> Option<PathBuf> {

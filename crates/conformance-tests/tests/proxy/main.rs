@@ -1,11 +1,13 @@
 //! X1 to X7: `ws-server` in front of another server, seen from both sides.
 //!
-//! Sockets are real, and the upstream is made by hand ([`upstream`]) to do what no
-//! good server does.
+//! Sockets are real, and the upstream is made by hand ([`upstream`]) to do what no good server does;
+//! the real ones are in [`applications`].
 
 mod answers;
+mod applications;
 mod carrying;
 mod closing;
+mod command;
 mod holding;
 mod readiness;
 mod requests;
