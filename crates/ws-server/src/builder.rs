@@ -4,10 +4,11 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, select};
 use readiness_guard::{Environment, GuardConfig, ReadinessCheck, ReadinessGuard};
 use startup_phases::{Phase, Sequence};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tracing::warn;
 use ws_queue::QueueConfig;
 
@@ -21,6 +22,7 @@ use crate::server::{ServeError, Server};
 use crate::settings::ProxySettings;
 use crate::settings::Settings;
 use crate::shared::{ChooseSubprotocol, Shared};
+use crate::signal::Signal;
 
 /// Puts a [`Server`] together.
 #[must_use]
@@ -29,11 +31,13 @@ pub struct ServerBuilder {
     startup: Option<Sequence>,
     environment: Option<Environment>,
     checks: Vec<ReadinessCheck>,
+    signal: Option<watch::Receiver<bool>>,
     handlers: Handlers,
     choose_subprotocol: Box<ChooseSubprotocol>,
     #[cfg(feature = "proxy")]
     upstream: Option<Arc<Upstream>>,
     stop: Option<BoxFuture<'static, ()>>,
+    stop_too: Option<BoxFuture<'static, ()>>,
 }
 
 impl ServerBuilder {
@@ -43,6 +47,7 @@ impl ServerBuilder {
             startup: None,
             environment: None,
             checks: Vec::new(),
+            signal: None,
             handlers: handler::shared(handler::echo),
             choose_subprotocol: Box::new(|request| {
                 request.subprotocols().next().map(str::to_owned)
@@ -50,6 +55,7 @@ impl ServerBuilder {
             #[cfg(feature = "proxy")]
             upstream: None,
             stop: None,
+            stop_too: None,
         }
     }
 
@@ -120,9 +126,34 @@ impl ServerBuilder {
         self
     }
 
+    /// As [`readiness_check`](Self::readiness_check), for something that is known without looking: the
+    /// gate closes at the moment it holds no more, and while the gate is closed, whatever is sent has
+    /// the guard look at that moment rather than at its next interval (S2). A second call replaces
+    /// the first; dropping the sender leaves things as they are.
+    pub fn readiness_signal(
+        mut self,
+        name: impl Into<String>,
+        holds: watch::Receiver<bool>,
+    ) -> Self {
+        self.signal = Some(holds.clone());
+        self.readiness_check(
+            ReadinessCheck::new(name, move || {
+                let holds = *holds.borrow();
+                async move { holds.then_some(()).ok_or("it does not hold") }
+            })
+            .after_startup(),
+        )
+    }
+
     /// When to stop. Default: at SIGTERM or SIGINT.
     pub fn stop_when(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
         self.stop = Some(stop.boxed());
+        self
+    }
+
+    /// One more reason to stop, beside [`stop_when`](Self::stop_when) or its default.
+    pub fn stop_too_when(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.stop_too = Some(stop.boxed());
         self
     }
 
@@ -152,11 +183,13 @@ impl ServerBuilder {
             startup,
             environment,
             checks,
+            signal,
             handlers,
             choose_subprotocol,
             #[cfg(feature = "proxy")]
             upstream,
             stop,
+            stop_too,
         } = self;
         let startup = startup.unwrap_or_else(|| {
             Sequence::builder()
@@ -176,15 +209,28 @@ impl ServerBuilder {
         };
         let (gate, queue) = ws_queue::gate(&queue_config(&settings));
         let phases = startup.watch();
-        let shared = Shared::new(settings, guard, phases, queue, handlers, choose_subprotocol);
+        let shared = Shared::new(
+            settings,
+            guard,
+            phases,
+            Signal::new(signal),
+            queue,
+            handlers,
+            choose_subprotocol,
+        );
         #[cfg(feature = "proxy")]
         let shared = shared.in_front_of(upstream);
+        let stop = stop.unwrap_or_else(|| stop_signal().boxed());
+        let stop = match stop_too {
+            Some(too) => select(stop, too).map(drop).boxed(),
+            None => stop,
+        };
         Server {
             listener,
             startup,
             gate,
             shared: Arc::new(shared),
-            stop: stop.unwrap_or_else(|| stop_signal().boxed()),
+            stop,
         }
     }
 

@@ -57,8 +57,14 @@ async fn begin_to_hold(server: &Shared, gate: &Gate<Client>) -> Infallible {
 async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
     let began = Instant::now();
     let opens_at = server.settings.opens_at();
+    let mut signal = server.signal.clone();
     loop {
-        let waited = server.guard.wait_nudged(news(server, opens_at)).await;
+        let waited = tokio::select! {
+            biased;
+            waited = server.guard.wait_nudged(news(server, opens_at)) => waited,
+            // A new wait begins with a look.
+            () = signal.sent() => continue,
+        };
         match waited {
             Verdict::Ready(_) => {}
             Verdict::NotReady(why) if !why.worth_holding() => return pending().await,
@@ -77,7 +83,14 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
                 warn!("gate closed again: a client found nobody behind it");
                 // What has just gone is looked for at the next interval, so that an upstream that
                 // comes and goes is asked no more often than that.
-                sleep(server.settings.guard.interval).await;
+                tokio::select! {
+                    () = sleep(server.settings.guard.interval) => {}
+                    () = signal.sent() => {}
+                }
+            }
+            () = signal.lost() => {
+                gate.close();
+                info!("gate closed again: what lies behind it is known to be gone");
             }
             why = server.guard.lost() => {
                 gate.close();

@@ -59,6 +59,8 @@ mod listener;
 mod mailbox;
 mod message;
 #[cfg(feature = "probes")]
+mod notify;
+#[cfg(feature = "probes")]
 pub mod probe;
 #[cfg(feature = "proxy")]
 mod proxy;
@@ -70,6 +72,7 @@ mod server;
 mod session;
 pub mod settings;
 mod shared;
+mod signal;
 mod status;
 
 pub use builder::ServerBuilder;
@@ -77,6 +80,8 @@ pub use connection::{Closed, Connection, SendNowError, Sender};
 pub use handler::{BoxError, Handler, HandlerResult, echo};
 pub use listener::{Listener, Transport, bind};
 pub use message::{Message, Utf8Bytes};
+#[cfg(feature = "probes")]
+pub use notify::{NotifySocket, Said};
 #[cfg(feature = "proxy")]
 pub use proxy::InvalidUpstream;
 pub use request::Request;

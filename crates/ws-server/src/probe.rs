@@ -3,6 +3,7 @@
 //! A [`Probe`] is an address that knows how to look. One [`check`](Probe::check) is one attempt: it
 //! polls nothing and repeats nothing, so a startup step or a monitor decides how often (P5, G9).
 //! Every attempt starts from nothing: it resolves the name again, connects again, and closes again.
+//! Only `notify:` listens, from the first attempt until the probe is dropped.
 //!
 //! | address | ready means |
 //! | --- | --- |
@@ -12,6 +13,7 @@
 //! | `postgres://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]` | `SELECT 1` is answered |
 //! | `redis://[USER:PASSWORD@]HOST[:PORT][/DB]` | `PING` is answered with `PONG`, after `AUTH` and `SELECT` where given |
 //! | `nats://[USER:PASSWORD@]HOST[:PORT]` or `nats://TOKEN@…` | `PING` is answered with `PONG`, after `INFO` and `CONNECT` |
+//! | `notify:/PATH` | the service said `READY=1` there, as it would to systemd at `$NOTIFY_SOCKET`, and not `STOPPING=1` since |
 //! | `exec:COMMAND ARG…` | the command ends with status 0; no shell reads it |
 //!
 //! `https` and `wss` certificates are verified against the system's roots. There is no TLS to
@@ -41,6 +43,7 @@ mod error;
 mod exec;
 mod http;
 mod nats;
+mod notify;
 mod postgres;
 mod redis;
 mod tcp;
@@ -88,6 +91,7 @@ enum Target {
     Postgres(Box<postgres::Postgres>),
     Redis(Box<redis::Redis>),
     Nats(nats::Nats),
+    Notify(notify::Notify),
     Exec(exec::Exec),
 }
 
@@ -141,6 +145,7 @@ impl Target {
             Self::Postgres(postgres) => postgres.check().await,
             Self::Redis(redis) => redis.check().await,
             Self::Nats(nats) => nats.check().await,
+            Self::Notify(notify) => notify.check().await,
             Self::Exec(exec) => exec.check().await,
         }
     }

@@ -22,11 +22,11 @@ mod choices;
 mod load;
 mod sections;
 
-pub use self::choices::{HandlerKind, HoldMode, LogFormat, RefuseWith, SlowReader};
+pub use self::choices::{HandlerKind, HoldMode, LogFormat, RefuseWith, Restart, SlowReader};
 #[cfg(feature = "settings-load")]
 pub use self::load::{Entry, Loaded, Problem, Problems, Sources};
 pub use self::sections::{
-    GuardSettings, LimitSettings, LogSettings, ProxySettings, QueueSettings, ServerSettings,
+    ChildSettings, GuardSettings, LimitSettings, LogSettings, ProxySettings, QueueSettings, ServerSettings,
     ShutdownSettings, StartupSettings, StepSettings,
 };
 
@@ -42,6 +42,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// The server behind this one, if there is one.
     pub proxy: ProxySettings,
+    /// The application that is started along with this server, if there is one.
+    pub child: ChildSettings,
     /// What has to happen before connections are served.
     pub startup: StartupSettings,
     /// How readiness is waited for.

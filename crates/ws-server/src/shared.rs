@@ -15,6 +15,7 @@ use crate::refusal::RetryAfter;
 use crate::registry::{Client, Registry};
 use crate::request::Request;
 use crate::settings::Settings;
+use crate::signal::Signal;
 
 /// Chooses one of the subprotocols that a client offers.
 pub(crate) type ChooseSubprotocol = dyn Fn(&Request) -> Option<String> + Send + Sync;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) phases: PhaseWatch,
     pub(crate) guard: ReadinessGuard,
+    pub(crate) signal: Signal,
     pub(crate) queue: HoldQueue<Client>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) handlers: Handlers,
@@ -41,6 +43,7 @@ impl Shared {
         settings: Settings,
         guard: ReadinessGuard,
         phases: PhaseWatch,
+        signal: Signal,
         queue: HoldQueue<Client>,
         handlers: Handlers,
         choose_subprotocol: Box<ChooseSubprotocol>,
@@ -50,6 +53,7 @@ impl Shared {
             settings,
             phases,
             guard,
+            signal,
             queue,
             handlers,
             choose_subprotocol,

@@ -4,11 +4,11 @@ use std::fmt;
 
 use url::Url;
 
-use super::{Address, Target, exec, http, nats, postgres, redis, tcp, ws};
+use super::{Address, Target, exec, http, nats, notify, postgres, redis, tcp, ws};
 
 /// What a probe can look at, as an error lists it.
 const KNOWN: &str =
-    "tcp://, http://, https://, ws://, wss://, postgres://, redis://, nats://, exec:";
+    "tcp://, http://, https://, ws://, wss://, postgres://, redis://, nats://, notify:/, exec:";
 
 /// An address that is not one: which, what is wrong with it, and what would be right.
 ///
@@ -32,6 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Address, ProbeAddressError> {
     let parsed = match text.split_once(':') {
         None => Err(format!("no scheme: it begins with one of {KNOWN}")),
         Some(("exec", command)) => parse_exec(command),
+        Some(("notify", socket)) => parse_notify(socket),
         Some((scheme, rest)) => parse_url(text, scheme, rest),
     };
     parsed.map_err(|problem| ProbeAddressError {
@@ -48,6 +49,13 @@ fn parse_exec(command: &str) -> Result<Address, String> {
     Ok(Address {
         shown: format!("exec:{}", exec.program),
         target: Target::Exec(exec),
+    })
+}
+
+fn parse_notify(socket: &str) -> Result<Address, String> {
+    Ok(Address {
+        shown: format!("notify:{socket}"),
+        target: Target::Notify(notify::Notify::parse(socket)?),
     })
 }
 
@@ -202,6 +210,7 @@ mod tests {
             "postgresql://db",
             "redis://cache/2",
             "nats://bus:4333",
+            "notify:/run/app.sock",
         ] {
             assert_eq!(shown(text), text);
         }
@@ -308,6 +317,8 @@ mod tests {
                 "postgres://app:a/b@db/app",
                 "in a password, `/` is written %2F",
             ),
+            ("notify:", "write notify:/PATH"),
+            ("notify://run/app", "write notify:/PATH"),
             ("exec:", "no command after exec: write exec:PROGRAM ARG…"),
             ("exec:  ", "no command after exec"),
             ("exec:''", "no command after exec"),

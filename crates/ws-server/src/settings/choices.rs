@@ -44,6 +44,18 @@ pub enum SlowReader {
     Drop,
 }
 
+/// Whether an application that has ended is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Restart {
+    /// `always`: however it ended. The default, since a server that has ended serves nobody.
+    #[default]
+    Always,
+    /// `on-failure`: unless it ended with 0.
+    OnFailure,
+    /// `never`.
+    Never,
+}
+
 /// The form of the log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LogFormat {

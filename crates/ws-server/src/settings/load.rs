@@ -44,6 +44,7 @@ pub struct Sources<'a> {
     file: Option<&'a Path>,
     variables: &'a Vars,
     flags: Vec<(&'a str, String)>,
+    lists: Vec<(&'a str, &'a str, Vec<String>)>,
     probe: Box<ProbeCheck<'a>>,
 }
 
@@ -58,6 +59,7 @@ impl<'a> Sources<'a> {
             file: None,
             variables,
             flags: Vec::new(),
+            lists: Vec::new(),
             probe: Box::new(|_| Ok(())),
         }
     }
@@ -77,6 +79,13 @@ impl<'a> Sources<'a> {
         self
     }
 
+    /// Adds what the command line says as a list: what that is called, for the messages, the key, and the
+    /// items, whatever characters are in them. It wins over [`flag`](Self::flag).
+    pub fn list(mut self, name: &'a str, key: &'a str, items: impl Into<Vec<String>>) -> Self {
+        self.lists.push((name, key, items.into()));
+        self
+    }
+
     /// Has the addresses of the startup steps checked, so that what is wrong with one is reported together
     /// with everything else. The error says what was wrong and what would be right. Default: any is right.
     pub fn check_probes(self, check: impl Fn(&str) -> Result<(), String> + 'a) -> Self {
@@ -93,6 +102,7 @@ impl fmt::Debug for Sources<'_> {
             .field("file", &self.file)
             .field("variables", &self.variables)
             .field("flags", &self.flags)
+            .field("lists", &self.lists)
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use startup_phases::Phase;
 use tracing::level_filters::LevelFilter;
 
-use super::{HandlerKind, HoldMode, LogFormat, RefuseWith, SlowReader};
+use super::{HandlerKind, HoldMode, LogFormat, RefuseWith, Restart, SlowReader};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -59,6 +59,42 @@ impl Default for ProxySettings {
             readyz_follows_upstream: false,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[child]`: the application that is started along with this server and watched by it. The `ws-server`
+/// command does that; the library does not read it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildSettings {
+    /// Its program and arguments; no shell reads them. Default empty: none is started.
+    pub command: Vec<String>,
+    /// What stands before each line it prints. Default: the name of its program.
+    pub name: Option<String>,
+    /// Whether it is started again when it has ended. Default always. If it is not, the server stops, with
+    /// its exit code.
+    pub restart: Restart,
+    /// How often in a row it is started again; a run of a minute or more begins a new row. Default 10: what
+    /// ends each time is for others to repair. 0: no limit.
+    pub max_restarts: u32,
+    /// The least time between two starts. At least 1 ms. Default 1 s, counted from the earlier start: one
+    /// that ran for longer is started again at once, and one that always ends does not fill the log.
+    pub restart_interval: Duration,
+    /// How long it may take to end after SIGTERM, which it gets when the live connections are closed; then
+    /// it is killed. At least 1 ms. Default 1.5 s: with the 8 s of [`ShutdownSettings::drain`] within the
+    /// 10 s many platforms grant.
+    pub stop_timeout: Duration,
+}
+
+impl Default for ChildSettings {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            name: None,
+            restart: Restart::default(),
+            max_restarts: 10,
+            restart_interval: Duration::from_secs(1),
+            stop_timeout: Duration::from_millis(1500),
         }
     }
 }

@@ -8,6 +8,7 @@ use ws_server::probe::Probe;
 use ws_server::settings::{Loaded, Settings, Sources};
 
 use crate::Exit;
+use crate::child::SUBCOMMAND;
 
 /// A WebSocket server that is safe to connect to from its very first millisecond: it binds at
 /// once, holds early clients through startup, and admits them in order when startup is done.
@@ -28,6 +29,9 @@ pub(crate) enum Command {
     Check(SettingsArgs),
     /// Exit with 0 if a running server says that it is ready, for health checks without curl
     Probe(ProbeArgs),
+    /// What this command starts to become the application behind the proxy
+    #[command(name = SUBCOMMAND, hide = true)]
+    BecomeApplication(ApplicationArgs),
 }
 
 #[derive(Args)]
@@ -54,6 +58,17 @@ pub(crate) struct SettingsArgs {
     /// Log lines for people (text) or for machines (json) [log.format]
     #[arg(long, value_name = "FORMAT")]
     log: Option<String>,
+    /// The application behind the proxy: it is started and watched by this server, too
+    /// [child.command]
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ApplicationArgs {
+    pub(crate) parent: i32,
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
 }
 
 #[derive(Args)]
@@ -77,6 +92,9 @@ impl SettingsArgs {
         }
         for assignment in &self.set {
             sources = sources.flag("--set", assignment);
+        }
+        if !self.command.is_empty() {
+            sources = sources.list("COMMAND", "child.command", self.command.clone());
         }
         if let Some(upstream) = &self.upstream {
             sources = sources.flag("--upstream", format!("proxy.upstream={upstream}"));

@@ -1,6 +1,7 @@
 //! The `ws-server` command: a WebSocket server that holds early clients, in front of a startup.
 
 mod check;
+mod child;
 mod cli;
 mod plan;
 mod probe;
@@ -23,15 +24,23 @@ enum Exit {
     StartupFailed = 3,
 }
 
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
 fn main() -> ExitCode {
     // clap ends the process by itself for bad usage, with 2 as well.
     let cli = Cli::parse();
     // The one time the environment is read.
     let vars = Vars::from_process();
-    let exit = match cli.command.unwrap_or(Command::Run(cli.run)) {
+    match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(run) => run::run(&run, &vars),
-        Command::Check(check) => check::check(&check, &vars),
-        Command::Probe(probe) => probe::probe(&probe, &vars),
-    };
-    ExitCode::from(exit as u8)
+        Command::Check(check) => check::check(&check, &vars).into(),
+        Command::Probe(probe) => probe::probe(&probe, &vars).into(),
+        Command::BecomeApplication(it) => {
+            child::become_application(it.parent, &it.command).into()
+        }
+    }
 }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use ws_server::probe::Probe;
 use ws_server::settings::{LogSettings, Settings, StepSettings};
 
+use crate::child::{self, Supervisor};
 use crate::{probe, telemetry};
 
 /// How long the server may take to answer itself. It takes a millisecond, unless the machine is
@@ -29,6 +30,10 @@ pub(crate) struct Plan {
     pub(crate) startup: Sequence,
     /// The steps that are looked at after startup, too.
     pub(crate) monitors: Vec<ReadinessCheck>,
+    /// Who starts and watches the application, if there is one.
+    pub(crate) supervisor: Option<Supervisor>,
+    /// To be kept: a service that said there that it is ready goes on talking.
+    pub(crate) probes: Vec<Probe>,
 }
 
 impl Plan {
@@ -42,12 +47,18 @@ impl Plan {
             .step(config_step(settings, vars))
             .step(descriptors_step(settings.limits.max_connections));
         let mut monitors = Vec::new();
+        let mut probes = Vec::new();
         for step in &settings.startup.steps {
             let probe: Probe = step.probe.parse().with_context(|| step.name.clone())?;
             if step.monitor {
                 monitors.push(monitor(step, probe.clone()));
             }
+            probes.push(probe.clone());
             startup = startup.step(probe_step(step, probe));
+        }
+        let (application, supervisor) = child::application(settings).unzip();
+        if let Some(application) = application {
+            startup = startup.step(application);
         }
         startup = startup.step(listener_step(listens)?);
         if vars.get("NOTIFY_SOCKET").is_some() {
@@ -56,6 +67,8 @@ impl Plan {
         Ok(Self {
             startup: startup.build()?,
             monitors,
+            supervisor,
+            probes,
         })
     }
 }

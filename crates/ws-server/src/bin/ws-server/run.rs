@@ -1,5 +1,8 @@
 //! `ws-server run`: serves until it is told to stop.
 
+use std::future::pending;
+use std::process::ExitCode;
+
 use readiness_guard::{Environment, Vars};
 use startup_phases::BuildError;
 use tokio::net::TcpListener;
@@ -8,13 +11,14 @@ use ws_server::settings::{HandlerKind, Loaded};
 use ws_server::{ServeError, Server};
 
 use crate::Exit;
+use crate::child::{Code, News};
 use crate::cli::SettingsArgs;
 use crate::plan::Plan;
 
-pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> Exit {
+pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
     let loaded = match args.load(vars) {
         Ok(loaded) => loaded,
-        Err(exit) => return exit,
+        Err(exit) => return exit.into(),
     };
     let ended = runtime::Builder::new_multi_thread()
         .enable_all()
@@ -27,38 +31,62 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> Exit {
             ended
         });
     match ended {
-        Ok(()) => Exit::Clean,
+        Ok(None) => Exit::Clean.into(),
+        Ok(Some(Code(application))) => application.into(),
         Err(error) => {
             eprintln!("ws-server: {error}");
             if error.is::<BuildError>() {
                 // Steps that are each right, and do not go together.
-                return Exit::BadConfiguration;
+                return Exit::BadConfiguration.into();
             }
-            match error.downcast_ref() {
+            let exit = match error.downcast_ref() {
                 Some(ServeError::Startup(_)) => Exit::StartupFailed,
                 _ => Exit::RuntimeFault,
-            }
+            };
+            exit.into()
         }
     }
 }
 
-async fn serve(loaded: Loaded, vars: &Vars) -> anyhow::Result<()> {
+/// Serves to the end, which may be that of the application: then with its code.
+async fn serve(loaded: Loaded, vars: &Vars) -> anyhow::Result<Option<Code>> {
     // Before everything else: from here on clients are not refused by the system any more.
     let listener: TcpListener = ws_server::bind(&loaded.settings)?;
     let environment = Environment::from_vars(vars);
-    let plan = Plan::new(&loaded.settings, vars, listener.local_addr()?)?;
+    let Plan {
+        startup,
+        monitors,
+        supervisor,
+        probes: _kept,
+    } = Plan::new(&loaded.settings, vars, listener.local_addr()?)?;
     let mut builder = Server::builder().environment(environment);
     if loaded.settings.server.handler == HandlerKind::Proxy {
         builder = builder.proxy(&loaded.settings.proxy)?;
     }
     builder = builder.settings(loaded.settings);
-    for check in plan.monitors {
+    for check in monitors {
         builder = builder.readiness_check(check);
     }
-    builder
-        .startup(plan.startup)
+    builder = builder.startup(startup);
+    let Some(supervisor) = supervisor else {
+        builder.listen_on(listener).run().await?;
+        return Ok(None);
+    };
+    let News { up, ended } = supervisor.news();
+    let mut to_end = ended.clone();
+    let served = builder
+        .readiness_signal("application", up)
+        .stop_too_when(async move {
+            if to_end.wait_for(Option::is_some).await.is_err() {
+                pending::<()>().await;
+            }
+        })
         .listen_on(listener)
-        .run()
-        .await?;
-    Ok(())
+        .run();
+    tokio::select! {
+        biased;
+        served = served => served?,
+        never = supervisor.supervise() => match never {},
+    }
+    Ok(*ended.borrow())
 }

@@ -5,7 +5,7 @@ use startup_phases::Phase;
 use tracing::level_filters::LevelFilter;
 
 use super::value::{Setting, is_not, quoted};
-use crate::settings::{HandlerKind, HoldMode, LogFormat, RefuseWith, SlowReader};
+use crate::settings::{HandlerKind, HoldMode, LogFormat, RefuseWith, Restart, SlowReader};
 
 /// A type with a few values, each with its word.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -53,6 +53,7 @@ choices! {
     HoldMode { "upgrade" => Upgrade, "frames" => Frames }
     RefuseWith { "http" => Http, "close" => Close }
     SlowReader { "close" => Close, "drop" => Drop }
+    Restart { "always" => Always, "on-failure" => OnFailure, "never" => Never }
     LogFormat { "text" => Text, "json" => Json }
     LevelFilter {
         "off" => OFF, "error" => ERROR, "warn" => WARN, "info" => INFO, "debug" => DEBUG, "trace" => TRACE

@@ -40,9 +40,9 @@ struct Layer(Map<String, Value>);
 
 impl Layer {
     /// Sets a known key, which `config` reads as a path into the tree.
-    fn set(&mut self, key: &str, origin: &String, text: &str) {
+    fn set(&mut self, key: &str, origin: &String, value: impl Into<ValueKind>) {
         self.0
-            .insert(key.to_owned(), Value::new(Some(origin), text));
+            .insert(key.to_owned(), Value::new(Some(origin), value));
     }
 }
 
@@ -68,7 +68,7 @@ fn port(sources: &Sources<'_>) -> Layer {
         layer.set(
             "server.listen",
             &variable("PORT"),
-            &format!("0.0.0.0:{port}"),
+            format!("0.0.0.0:{port}"),
         );
     }
     layer
@@ -156,6 +156,10 @@ fn flags(sources: &Sources<'_>, known: &Known, problems: &mut Vec<Problem>) -> L
             )),
         }
     }
+    for (name, key, items) in &sources.lists {
+        let origin = format!("the command line, {name}");
+        set_known(&mut layer, known, problems, key, origin, items.clone());
+    }
     layer
 }
 
@@ -166,10 +170,10 @@ fn set_known(
     problems: &mut Vec<Problem>,
     key: &str,
     origin: String,
-    text: &str,
+    value: impl Into<ValueKind>,
 ) {
     if known.contains(key) {
-        layer.set(key, &origin, text);
+        layer.set(key, &origin, value);
     } else {
         problems.push(known.unknown(key, Some(origin), &[]));
     }

@@ -66,6 +66,22 @@ pub(super) fn upstream(url: &str) -> Checked {
     ))
 }
 
+/// A command whose program has a name; or none.
+pub(super) fn program(command: &[String]) -> Checked {
+    match command.first() {
+        Some(program) => not_empty(program),
+        None => Ok(()),
+    }
+}
+
+/// A name that shows.
+pub(super) fn not_empty(name: &str) -> Checked {
+    if name.trim().is_empty() {
+        return Err(format!("{name:?} is empty; leave it out, or give a name"));
+    }
+    Ok(())
+}
+
 /// The codes RFC 6455 lets an endpoint send, without 1010, which is the client's, and 1011, which tells of
 /// a fault and never of a shutdown (S5).
 pub(super) fn close_code(code: &u16) -> Checked {

@@ -9,10 +9,10 @@ use startup_phases::Phase;
 use super::ProbeCheck;
 use super::problem::Problem;
 use super::reader::Section;
-use super::rule::{any, close_code, origins, upstream, url_path, within};
+use super::rule::{any, close_code, not_empty, origins, program, upstream, url_path, within};
 use super::value::Bytes;
 use crate::settings::{
-    GuardSettings, HandlerKind, HoldMode, LimitSettings, LogSettings, ProxySettings, QueueSettings,
+    ChildSettings, GuardSettings, HandlerKind, HoldMode, LimitSettings, LogSettings, ProxySettings, QueueSettings,
     ServerSettings, Settings, ShutdownSettings, StartupSettings, StepSettings,
 };
 
@@ -24,6 +24,7 @@ pub(super) fn settings(root: &mut Section<'_>, probe: &ProbeCheck<'_>) -> Settin
         environment: root.optional("environment", "it is detected", any),
         server: root.section("server", server),
         proxy: root.section("proxy", proxy),
+        child: root.section("child", child),
         startup: root.section("startup", |s| startup(s, probe)),
         guard: root.section("guard", guard),
         queue: root.section("queue", queue),
@@ -56,6 +57,11 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Problem> {
             "is set, and server.handler is not \"proxy\"; set that too, or use --upstream";
         wrong("proxy.upstream", message.to_owned());
     }
+    if !settings.child.command.is_empty() && !is_proxy {
+        let message = "is set, and server.handler is not \"proxy\": nobody would be passed on to the \
+                       application; say where it listens with --upstream";
+        wrong("child.command", message.to_owned());
+    }
     if is_proxy && settings.queue.hold == HoldMode::Frames {
         let message = "\"frames\" answers clients before the upstream does, whose own answer could then not \
                        be passed on; with server.handler \"proxy\" it has to be \"upgrade\"";
@@ -87,6 +93,20 @@ fn proxy(s: &mut Section<'_>) -> ProxySettings {
         readyz_follows_upstream: s.key("readyz_follows_upstream", d.readyz_follows_upstream, any),
         connect_timeout: s.key("connect_timeout", d.connect_timeout, within(TICK..)),
         response_timeout: s.key("response_timeout", d.response_timeout, within(TICK..)),
+    }
+}
+
+fn child(s: &mut Section<'_>) -> ChildSettings {
+    let d = ChildSettings::default();
+    ChildSettings {
+        command: s.key("command", d.command, |command| program(command)),
+        name: s.optional("name", "it is the name of the program", |name: &String| {
+            not_empty(name)
+        }),
+        restart: s.key("restart", d.restart, any),
+        max_restarts: s.key("max_restarts", d.max_restarts, any),
+        restart_interval: s.key("restart_interval", d.restart_interval, within(TICK..)),
+        stop_timeout: s.key("stop_timeout", d.stop_timeout, within(TICK..)),
     }
 }
 
