@@ -41,6 +41,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 #[must_use]
 pub struct WsServer {
     arguments: Vec<String>,
+    command: Vec<String>,
     variables: Vec<(String, String)>,
     settings: Option<String>,
 }
@@ -62,6 +63,12 @@ impl WsServer {
     /// Adds arguments.
     pub fn arguments<const N: usize>(mut self, arguments: [&str; N]) -> Self {
         self.arguments.extend(arguments.map(str::to_owned));
+        self
+    }
+
+    /// Sets the command of the application it starts, which comes last of all.
+    pub fn command<const N: usize>(mut self, command: [&str; N]) -> Self {
+        self.command = command.map(str::to_owned).into();
         self
     }
 
@@ -123,6 +130,9 @@ impl WsServer {
             std::fs::write(&file, settings).expect("a file");
             command.arg("--config").arg(file);
         }
+        if !self.command.is_empty() {
+            command.arg("--").args(&self.command);
+        }
         let output = |name| File::create(directory.path().join(name)).expect("a file");
         command
             .env_clear()
@@ -173,7 +183,7 @@ impl Running {
         wire.answer().await
     }
 
-    /// What `/-/status` says.
+    /// What `/-/status` says, which is ours with every handler.
     pub async fn status(&self) -> Value {
         let answer = self.get("/-/status").await;
         assert_eq!(answer.status, 200);

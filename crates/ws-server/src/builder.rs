@@ -139,7 +139,7 @@ impl ServerBuilder {
         self.readiness_check(
             ReadinessCheck::new(name, move || {
                 let holds = *holds.borrow();
-                async move { holds.then_some(()).ok_or("it does not hold") }
+                async move { holds.then_some(()).ok_or("known to be down") }
             })
             .after_startup(),
         )

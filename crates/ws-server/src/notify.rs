@@ -140,12 +140,15 @@ mod tests {
     #[test]
     fn a_datagram_is_one_assignment_a_line() {
         assert_eq!(said(b"READY=1"), Some(Said::Ready));
-        assert_eq!(
-            said(b"STATUS=up\nREADY=1\nMAINPID=7\n"),
-            Some(Said::Ready)
-        );
+        assert_eq!(said(b"STATUS=up\nREADY=1\nMAINPID=7\n"), Some(Said::Ready));
         assert_eq!(said(b"READY=1\nSTOPPING=1"), Some(Said::Stopping));
-        for other in [&b""[..], b"READY=0", b"READY=11", b"XREADY=1", b"WATCHDOG=1"] {
+        for other in [
+            &b""[..],
+            b"READY=0",
+            b"READY=11",
+            b"XREADY=1",
+            b"WATCHDOG=1",
+        ] {
             assert_eq!(said(other), None);
         }
     }

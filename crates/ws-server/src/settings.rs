@@ -26,8 +26,8 @@ pub use self::choices::{HandlerKind, HoldMode, LogFormat, RefuseWith, Restart, S
 #[cfg(feature = "settings-load")]
 pub use self::load::{Entry, Loaded, Problem, Problems, Sources};
 pub use self::sections::{
-    ChildSettings, GuardSettings, LimitSettings, LogSettings, ProxySettings, QueueSettings, ServerSettings,
-    ShutdownSettings, StartupSettings, StepSettings,
+    ChildSettings, GuardSettings, LimitSettings, LogSettings, ProxySettings, QueueSettings,
+    ServerSettings, ShutdownSettings, StartupSettings, StepSettings,
 };
 
 use readiness_guard::Tier;

@@ -22,7 +22,6 @@ impl Signal {
             return;
         }
         pending().await
-
     }
 
     /// Resolves when it does not hold, at once where it does not already. Cancel safe.
@@ -33,6 +32,5 @@ impl Signal {
             return;
         }
         pending().await
-
     }
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bad_settings;
+mod child;
 mod commands;
 mod ending;
 mod leaving;

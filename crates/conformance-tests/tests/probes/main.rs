@@ -1,6 +1,7 @@
 //! Probes: what each kind takes for ready, and what it says otherwise (G8).
 
 mod command;
+mod notify;
 mod services;
 mod web;
 

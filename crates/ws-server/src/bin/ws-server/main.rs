@@ -39,8 +39,6 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(&run, &vars),
         Command::Check(check) => check::check(&check, &vars).into(),
         Command::Probe(probe) => probe::probe(&probe, &vars).into(),
-        Command::BecomeApplication(it) => {
-            child::become_application(it.parent, &it.command).into()
-        }
+        Command::BecomeApplication(it) => child::become_application(it.parent, &it.command).into(),
     }
 }

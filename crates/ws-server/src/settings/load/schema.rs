@@ -12,8 +12,8 @@ use super::reader::Section;
 use super::rule::{any, close_code, not_empty, origins, program, upstream, url_path, within};
 use super::value::Bytes;
 use crate::settings::{
-    ChildSettings, GuardSettings, HandlerKind, HoldMode, LimitSettings, LogSettings, ProxySettings, QueueSettings,
-    ServerSettings, Settings, ShutdownSettings, StartupSettings, StepSettings,
+    ChildSettings, GuardSettings, HandlerKind, HoldMode, LimitSettings, LogSettings, ProxySettings,
+    QueueSettings, ServerSettings, Settings, ShutdownSettings, StartupSettings, StepSettings,
 };
 
 /// The shortest duration that does something: timers count in milliseconds.

@@ -141,7 +141,10 @@ mod tests {
         let out = passed_on(Form::Text, &[&part, &part, &part, &part, b"\nnext\n"]);
         let lengths: Vec<usize> = out.lines().map(str::len).collect();
         let name = "[app] ".len();
-        assert_eq!(lengths, [MAX_LINE + name, MAX_LINE + name, 4 + name, 4 + name]);
+        assert_eq!(
+            lengths,
+            [MAX_LINE + name, MAX_LINE + name, 4 + name, 4 + name]
+        );
     }
 
     #[test]

@@ -171,7 +171,11 @@ impl Drop for Process {
 /// A name nobody else has; without a file, so that nothing is left behind and nothing need be
 /// writable. Whoever says READY=1 there in the application's stead only has us look.
 fn offer_notify_socket() -> Option<(String, NotifySocket)> {
-    let address = format!("@ws-server/{}/{:016x}", std::process::id(), fastrand::u64(..));
+    let address = format!(
+        "@ws-server/{}/{:016x}",
+        std::process::id(),
+        fastrand::u64(..)
+    );
     let socket = NotifySocket::bind(&address).ok()?;
     Some((address, socket))
 }

@@ -80,7 +80,11 @@ impl Supervisor {
         let mut signals = Signals::new();
         let mut restarts = Restarts::new(&self.settings, Instant::now().into_std());
         loop {
-            info!(application = self.application.name, pid = process.id(), "started");
+            info!(
+                application = self.application.name,
+                pid = process.id(),
+                "started"
+            );
             self.up.send_replace(true);
             let code = match self.watch(&mut process, &mut signals).await {
                 End::ToStop(reply) => {
@@ -143,7 +147,12 @@ impl Supervisor {
                 Next::StartAt(at) => at,
             };
             let wait = at.duration_since(now);
-            warn!(application = name, code = code.0, ?wait, "ended, to be started again");
+            warn!(
+                application = name,
+                code = code.0,
+                ?wait,
+                "ended, to be started again"
+            );
             let mut due = Box::pin(sleep_until(at.into()));
             loop {
                 tokio::select! {
