@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use conformance_tests::network::Memory;
 use readiness_guard::ReadinessCheck;
 use startup_phases::Phase;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 use ws_server::settings::{HoldMode, Settings};
 
 use super::*;
@@ -227,4 +228,50 @@ async fn g7_one_guard_looks_whatever_the_number_of_clients() {
     sleep(secs(10)).await;
     let looks = asked.load(Ordering::Relaxed) - before;
     assert!((99..=102).contains(&looks), "{looks}");
+}
+
+async fn opens(server: &Running<Memory>, open: bool) {
+    while server.status().await["queue"]["open"] != open {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_q8_a_signal_closes_and_opens_the_gate_at_that_moment() {
+    let (signal, holds) = watch::channel(true);
+    let server = Running::in_memory(server(|_| {}).readiness_signal("upstream", holds));
+    let mut clients = vec![server.client().await];
+    // Off the grid of the looks.
+    sleep(ms(12_345)).await;
+    let began = Instant::now();
+    for _ in 0..5 {
+        signal.send_replace(false);
+        opens(&server, false).await;
+        let held = server.held().await;
+        assert!(!is_ready(&server).await);
+        signal.send_replace(true);
+        clients.push(held.client().await);
+        assert!(is_ready(&server).await);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // Nobody is left who could say otherwise.
+    drop(signal);
+    sleep(ms(12_345)).await;
+    assert!(is_ready(&server).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_g8_whatever_a_signal_sends_has_the_guard_look_at_that_moment() {
+    let upstream = Upstream::default();
+    let (signal, holds) = watch::channel(true);
+    let builder = server(|_| {}).readiness_check(upstream.check());
+    let server = Running::in_memory(builder.readiness_signal("signal", holds));
+    let held = server.held().await;
+    sleep(ms(12_345)).await;
+    signal.send_replace(true);
+    sleep(ms(1)).await;
+    assert!(!is_ready(&server).await, "it looks, and believes nothing");
+    let told = Instant::now();
+    upstream.is(true);
+    signal.send_replace(true);
+    held.client().await;
+    assert_eq!(told.elapsed(), Duration::ZERO);
 }
