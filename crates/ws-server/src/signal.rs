@@ -21,7 +21,7 @@ impl Signal {
         {
             return;
         }
-        pending().await;
+        pending::<()>().await;
     }
 
     /// Resolves when it does not hold, at once where it does not already. Cancel safe.
@@ -31,6 +31,6 @@ impl Signal {
         {
             return;
         }
-        pending().await;
+        pending::<()>().await;
     }
 }

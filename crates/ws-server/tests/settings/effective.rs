@@ -51,6 +51,14 @@ readyz_follows_upstream = false
 connect_timeout = "1s"
 response_timeout = "30s"
 
+[child]
+command = []
+# name is not set: it is the name of the program
+restart = "always"
+max_restarts = 10
+restart_interval = "1s"
+stop_timeout = "1s 500ms"
+
 [startup]
 open_after = "websocket"
 failed_linger = "1s"
