@@ -231,7 +231,12 @@ async fn g7_one_guard_looks_whatever_the_number_of_clients() {
 }
 
 async fn opens(server: &Running<Memory>, open: bool) {
-    while server.status().await["queue"]["open"] != open {}
+    for _ in 0..1_000 {
+        if server.status().await["queue"]["open"] == open {
+            return;
+        }
+    }
+    panic!("the gate does not turn");
 }
 
 #[tokio::test(start_paused = true)]
