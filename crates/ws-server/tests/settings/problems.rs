@@ -121,7 +121,8 @@ fn unknown_sections_and_keys_of_a_file_are_each_reported() {
         "[bridge]\nto = \"ws://a\"\n[admin]\n[limts]\nsend_buffer = 1\n\
          [[startup.steps]]\nphase = \"init\"\nname = \"a\"\nprobe = \"tcp://a:1\"\nprob = 1\nzzzzz = 1\n",
     );
-    let sections = "environment, server, proxy, child, startup, guard, queue, limits, shutdown, log";
+    let sections =
+        "environment, server, proxy, child, startup, guard, queue, limits, shutdown, log";
     assert_eq!(
         given.problems(),
         [
