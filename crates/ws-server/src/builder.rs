@@ -36,6 +36,7 @@ pub struct ServerBuilder {
     choose_subprotocol: Box<ChooseSubprotocol>,
     #[cfg(feature = "proxy")]
     upstream: Option<Arc<Upstream>>,
+    is_shared_listener: bool,
     stop: Option<BoxFuture<'static, ()>>,
     stop_too: Option<BoxFuture<'static, ()>>,
 }
@@ -54,6 +55,7 @@ impl ServerBuilder {
             }),
             #[cfg(feature = "proxy")]
             upstream: None,
+            is_shared_listener: false,
             stop: None,
             stop_too: None,
         }
@@ -145,7 +147,16 @@ impl ServerBuilder {
         )
     }
 
-    /// When to stop. Default: at SIGTERM or SIGINT.
+    /// Somebody else accepts connections from the same listener, such as a successor that has
+    /// inherited it: once told to stop, this server leaves newcomers to them and accepts nobody any
+    /// more. Default: they are refused with 503.
+    pub fn shared_listener(mut self) -> Self {
+        self.is_shared_listener = true;
+        self
+    }
+
+    /// When to stop. Default: at SIGTERM or SIGINT, and at once at the second of them. With a
+    /// future of your own, the way to stop at once is to drop that of [`Server::run`].
     pub fn stop_when(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
         self.stop = Some(stop.boxed());
         self
@@ -188,6 +199,7 @@ impl ServerBuilder {
             choose_subprotocol,
             #[cfg(feature = "proxy")]
             upstream,
+            is_shared_listener,
             stop,
             stop_too,
         } = self;
@@ -220,7 +232,10 @@ impl ServerBuilder {
         );
         #[cfg(feature = "proxy")]
         let shared = shared.in_front_of(upstream);
-        let stop = stop.unwrap_or_else(|| stop_signal().boxed());
+        let (stop, stop_at_once) = match stop {
+            Some(stop) => (stop, pending().boxed()),
+            None => (stop_signals(1).boxed(), stop_signals(2).boxed()),
+        };
         let stop = match stop_too {
             Some(too) => select(stop, too).map(drop).boxed(),
             None => stop,
@@ -230,7 +245,9 @@ impl ServerBuilder {
             startup,
             gate,
             shared: Arc::new(shared),
+            is_shared_listener,
             stop,
+            stop_at_once,
         }
     }
 
@@ -267,16 +284,18 @@ fn queue_config(settings: &Settings) -> QueueConfig {
         .refuse_at_first(queue.hold_from > Phase::Init)
 }
 
-/// Resolves at SIGTERM or SIGINT.
-async fn stop_signal() {
+/// Resolves at SIGTERM or SIGINT, when so many have come.
+async fn stop_signals(count: usize) {
     match (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            for _ in 0..count {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
         }
         (Err(error), _) | (_, Err(error)) => {

@@ -6,11 +6,10 @@ use std::future::pending;
 use readiness_guard::Verdict;
 use startup_phases::{Event, Phase};
 use tokio::time::{Instant, sleep};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::{info, warn};
 use ws_queue::Gate;
 
-use crate::drain::Stop;
+use crate::drain::Schedule;
 use crate::registry::Client;
 use crate::shared::Shared;
 
@@ -33,12 +32,12 @@ pub(crate) async fn conduct(server: &Shared, gate: &Gate<Client>) -> Infallible 
 async fn fail_with_startup(server: &Shared, gate: &Gate<Client>) -> Infallible {
     if server.phases.complete().await.is_err() {
         gate.fail();
-        server.drain.begin(Stop {
-            code: CloseCode::from(server.settings.shutdown.close_code),
-            handler_until: Instant::now(),
-        });
+        let code = server.settings.shutdown.close_code.into();
+        let at_once = Schedule::at_once(code, Instant::now());
+        server.drain.tell(&at_once).await
+    } else {
+        pending().await
     }
-    pending().await
 }
 
 /// Clients that come before `queue.hold_from` are refused.

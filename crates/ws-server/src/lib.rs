@@ -45,6 +45,7 @@
 //! services. `proxy`: in front of another server. `settings-load`: `Settings::load`, from file, environment and flags. Without default
 //! features, the server alone.
 
+mod accept;
 mod answer;
 mod builder;
 mod conductor;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::debug;
 use ws_queue::{Entry, Ticket};
 
@@ -34,7 +35,13 @@ use crate::session::{Session, say_goodbye, socket_config};
 use crate::settings::{HoldMode, RefuseWith};
 use crate::shared::Shared;
 
-pub(crate) async fn connection<T: Transport>(mut stream: T, peer: SocketAddr, server: Arc<Shared>) {
+/// `arriving` is kept until the connection has come to the gate, or has turned out not to.
+pub(crate) async fn connection<T: Transport>(
+    mut stream: T,
+    peer: SocketAddr,
+    server: Arc<Shared>,
+    arriving: TaskTrackerToken,
+) {
     match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
         Ok(Head::Plain { read }) => Box::pin(http::serve(stream, read, peer, server)).await,
         Ok(Head::Upgrade {
@@ -45,9 +52,10 @@ pub(crate) async fn connection<T: Transport>(mut stream: T, peer: SocketAddr, se
             Ok(pending) => {
                 #[cfg(feature = "proxy")]
                 if let Some(upstream) = &server.upstream {
-                    return Box::pin(proxy::upgrade(pending, peer, upstream, &server)).await;
+                    return Box::pin(proxy::upgrade(pending, peer, upstream, &server, arriving))
+                        .await;
                 }
-                let arrived = Box::pin(arrive(pending, peer, &server)).await;
+                let arrived = Box::pin(arrive(pending, peer, &server, arriving)).await;
                 if let Some(admitted) = arrived {
                     Box::pin(serve(admitted, &server)).await;
                 }
@@ -108,12 +116,15 @@ async fn arrive<T: Transport>(
     mut pending: Pending<T>,
     peer: SocketAddr,
     server: &Shared,
+    arriving: TaskTrackerToken,
 ) -> Option<Admitted<T>> {
     let Some(registered) = server.registry.register(peer) else {
         refuse(pending, Reason::ConnectionLimit, server).await;
         return None;
     };
-    let held = match server.queue.enter(registered.client()) {
+    let entry = server.queue.enter(registered.client());
+    drop(arriving);
+    let held = match entry {
         Entry::Admitted(lease) => Held::Admitted(lease),
         Entry::Refused(why) => Held::Refused(why.into()),
         Entry::Held(ticket) => {
@@ -207,7 +218,7 @@ async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
     debug!(id, peer = %client.peer, "serving");
     let connection = Connection::new(client, request, Arc::clone(&mailbox));
     let handler = (server.handlers)(connection);
-    let stopping = server.drain.watch();
+    let stopping = server.drain.watch(id);
     let end = Session::new(id, socket, mailbox, handler, limits, stopping)
         .run()
         .await;

@@ -1,6 +1,5 @@
 //! The server: bound at once, run until it is told to stop.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -11,23 +10,21 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, FusedFuture};
 use startup_phases::{Sequence, Started, StartupError};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 use ws_queue::Gate;
 
+use crate::accept::accept;
 use crate::builder::ServerBuilder;
 use crate::conductor::conduct;
-use crate::drain::Stop;
+use crate::drain::Schedule;
 use crate::listener::Listener;
 use crate::registry::Client;
-use crate::serve;
 use crate::shared::Shared;
 
-/// How long to wait after the system could not accept a connection, most likely for want of
-/// descriptors: time for some to be closed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long those may take to say what they want who were accepted before the server was told to
+/// stop, where nobody else is refused. A living client's request comes right behind its connection.
+const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 
 /// How long a refusal that was decided may take to reach its client before the process ends.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
@@ -62,7 +59,9 @@ pub struct Server<L = TcpListener> {
     pub(crate) startup: Sequence,
     pub(crate) gate: Gate<Client>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) is_shared_listener: bool,
     pub(crate) stop: BoxFuture<'static, ()>,
+    pub(crate) stop_at_once: BoxFuture<'static, ()>,
 }
 
 impl Server {
@@ -83,13 +82,16 @@ impl<L: Listener> Server<L> {
         self.listener.local_addr()
     }
 
-    /// Runs startup, holds and serves clients, until it is told to stop; then refuses the held,
-    /// closes the live with `shutdown.close_code`, and runs the stop hooks.
+    /// Runs startup, holds and serves clients, until it is told to stop. Then readiness says no,
+    /// after `shutdown.delay` newcomers and the held are refused, within `shutdown.drain` the live
+    /// are closed one after the other (S9), and the stop hooks run.
     ///
     /// # Errors
     ///
     /// [`ServeError::Startup`] when startup fails: everyone held has been refused, and for
     /// `startup.failed_linger` the port went on answering what failed.
+    /// [`ServeError::StoppedAtOnce`] at a second signal, where it is signals that stop it:
+    /// connections were dropped, stop hooks have not been run.
     ///
     /// # Cancel safety
     ///
@@ -101,14 +103,16 @@ impl<L: Listener> Server<L> {
             startup,
             gate,
             shared,
+            is_shared_listener,
             stop,
+            stop_at_once,
         } = self;
         let server = &*shared;
         let live = async {
             let closed = async {
                 stop.await;
-                refuse_newcomers(server, &gate).await;
-                close_live(server).await;
+                delay(server).await;
+                close_live(server, &gate, is_shared_listener).await;
             };
             let mut closed = pin!(closed.fuse());
             // Told to stop, it is undone only then: the live may use what it has made.
@@ -133,61 +137,50 @@ impl<L: Listener> Server<L> {
         };
         tokio::select! {
             biased;
+            () = stop_at_once => Err(ServeError::StoppedAtOnce),
             ended = live => ended,
             never = conduct(server, &gate) => match never {},
-            never = accept(listener, &shared) => match never {},
+            never = accept(listener, is_shared_listener, &shared) => match never {},
         }
     }
 }
 
-/// Accepts connections, each served in a task of its own; dropped, it drops them all.
-async fn accept<L: Listener>(mut listener: L, shared: &Arc<Shared>) -> Infallible {
-    let mut connections = JoinSet::new();
-    let mut was_refused = false;
-    loop {
-        tokio::select! {
-            Some(_ended) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    was_refused = false;
-                    connections.spawn(serve::connection(stream, peer, Arc::clone(shared)));
-                }
-                Err(error) => {
-                    if !was_refused {
-                        warn!(%error, "cannot accept a connection, trying on");
-                    }
-                    was_refused = true;
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-}
-
-/// Readiness says no at once; after `shutdown.delay`, which gives load balancers the time to
-/// notice, nobody is let in any more.
-async fn refuse_newcomers(server: &Shared, gate: &Gate<Client>) {
+/// Readiness says no at once; `shutdown.delay` gives load balancers the time to notice.
+async fn delay(server: &Shared) {
     server.stop();
-    info!(delay = ?server.settings.shutdown.delay, "stopping");
-    sleep(server.settings.shutdown.delay).await;
-    gate.drain();
+    let delay = server.settings.shutdown.delay;
+    info!(?delay, "stopping");
+    sleep(delay).await;
 }
 
-/// Closes the live connections, within `shutdown.drain`.
-async fn close_live(server: &Shared) {
+/// Closes the live connections, within `shutdown.drain`; then drops those that are left.
+///
+/// Nobody is let in any more, but where others take the newcomers: there nobody need be refused,
+/// and those who were accepted before have yet to come through the open gate.
+async fn close_live(server: &Shared, gate: &Gate<Client>, is_shared_listener: bool) {
     let shutdown = &server.settings.shutdown;
-    server.drain.begin(Stop {
-        code: CloseCode::from(shutdown.close_code),
-        // The other half is for the close handshakes.
-        handler_until: Instant::now() + shutdown.drain / 2,
-    });
-    if timeout(shutdown.drain, server.registry.emptied())
-        .await
-        .is_err()
-    {
-        let left = server.registry.connections().live;
-        warn!(left, drain = ?shutdown.drain, "connections did not close in time");
+    let begin = Instant::now();
+    let end = begin + shutdown.drain;
+    let live = server.drain.untold();
+    info!(live, within = ?shutdown.drain, "closing connections");
+    let schedule = Schedule::spread(shutdown.close_code.into(), begin, end, live);
+    let closed = async {
+        if is_shared_listener && gate.status().open {
+            server.arriving.close();
+            // Whoever takes longer is refused.
+            let _ = timeout(ARRIVAL_TIME, server.arriving.wait()).await;
+        }
+        gate.drain();
+        server.registry.emptied().await;
+    };
+    tokio::select! {
+        never = server.drain.tell(&schedule) => match never {},
+        in_time = timeout_at(end, closed) => if in_time.is_err() {
+            let left = server.registry.connections().live;
+            warn!(left, drain = ?shutdown.drain, "connections did not close in time");
+        }
     }
+    server.drain.end();
 }
 
 async fn stop_steps(started: Started) {
@@ -218,4 +211,8 @@ pub enum ServeError {
     /// Startup failed; everyone held has been refused.
     #[error(transparent)]
     Startup(Box<StartupError>),
+    /// A second signal came before the server had stopped: connections were dropped, and stop hooks
+    /// have not been run.
+    #[error("told a second time to stop: ended at once, connections dropped, stop hooks skipped")]
+    StoppedAtOnce,
 }

@@ -146,8 +146,9 @@ impl<T: Transport> Session<T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.mailbox.begin();
         loop {
-            self.heed_stop(cx);
             let mut progress = self.read(cx);
+            // Behind the reading: what had come before counts as accepted.
+            self.heed_stop(cx);
             progress |= self.run_handler(cx);
             progress |= self.heed_handler();
             progress |= self.write(cx);
@@ -252,11 +253,7 @@ impl<T: Transport> Session<T> {
         if !matches!(self.stage, Stage::Open) {
             return;
         }
-        let Poll::Ready(Stop {
-            code,
-            handler_until,
-        }) = self.stopping.poll(cx)
-        else {
+        let Poll::Ready(Stop { code, work_until }) = self.stopping.poll(cx) else {
             return;
         };
         let goodbye = CloseFrame {
@@ -265,7 +262,7 @@ impl<T: Transport> Session<T> {
         };
         self.stage = Stage::Finishing {
             goodbye,
-            until: handler_until,
+            until: work_until,
         };
         self.mailbox.end_inbox();
         self.rearm();

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use readiness_guard::ReadinessGuard;
 use startup_phases::PhaseWatch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use ws_queue::HoldQueue;
 
 use crate::drain::Drain;
@@ -34,7 +36,9 @@ pub(crate) struct Shared {
     pub(crate) choose_subprotocol: Box<ChooseSubprotocol>,
     pub(crate) retry_after: RetryAfter,
     pub(crate) drain: Drain,
-    stopping: AtomicBool,
+    stopping: CancellationToken,
+    /// The connections that have been accepted and have not come to the gate yet.
+    pub(crate) arriving: TaskTracker,
     was_open: AtomicBool,
 }
 
@@ -61,7 +65,8 @@ impl Shared {
             drain: Drain::default(),
             #[cfg(feature = "proxy")]
             upstream: None,
-            stopping: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
+            arriving: TaskTracker::new(),
             was_open: AtomicBool::new(false),
         }
     }
@@ -91,10 +96,15 @@ impl Shared {
 
     /// Readiness says no from now on, whatever the gate does.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.stopping.cancel();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.stopping.is_cancelled()
+    }
+
+    /// Resolves when the server has been told to stop.
+    pub(crate) async fn stopped(&self) {
+        self.stopping.cancelled().await;
     }
 }

@@ -1,10 +1,11 @@
-//! S1 to S8, S11 and S12: what the library `ws-server` promises, seen by its clients.
+//! S1 to S12: what the library `ws-server` promises, seen by its clients.
 //!
 //! In memory and in virtual time wherever time matters, through real sockets wherever the network
 //! does.
 
 mod closing;
 mod crowds;
+mod draining;
 mod failing;
 mod handlers;
 mod handshake;

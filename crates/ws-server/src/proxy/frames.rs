@@ -21,11 +21,22 @@ pub(crate) struct Frames {
     closed: bool,
 }
 
+/// How far frames are passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// As far as there are any.
+    End,
+    /// To the close frame, which is not passed on itself.
+    Close,
+    /// To the end of the frame that has been passed on in part.
+    Boundary,
+}
+
 /// What of the bytes at hand may be passed on now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Passable {
     pub(crate) bytes: usize,
-    /// How many bytes there have to be before more may be passed on.
+    /// How many bytes there have to be before more may be passed on; 0 where no more may be.
     pub(crate) wanted: usize,
 }
 
@@ -42,7 +53,7 @@ impl Frames {
 
     /// How many of `bytes`, which follow what has been passed on before, may be passed on now.
     /// The caller passes on exactly these.
-    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Passable {
+    pub(crate) fn pass(&mut self, bytes: &[u8], until: Until) -> Passable {
         let mut at = 0;
         loop {
             let rest = &bytes[at..];
@@ -60,6 +71,13 @@ impl Frames {
                 }
                 continue;
             }
+            let is_close = || rest.first().is_some_and(|first| first & 0x0f == CLOSE);
+            if until == Until::Boundary || (until == Until::Close && is_close()) {
+                return Passable {
+                    bytes: at,
+                    wanted: 0,
+                };
+            }
             let Some((header, payload)) = header(rest) else {
                 return Passable {
                     bytes: at,
@@ -73,7 +91,7 @@ impl Frames {
                     wanted: header + payload as usize,
                 };
             }
-            self.closed |= rest[0] & 0x0f == CLOSE;
+            self.closed |= is_close();
             self.missing = whole;
         }
     }
@@ -144,7 +162,7 @@ mod tests {
         let mut steps = Vec::new();
         while at < stream.len() {
             at = (at + size).min(stream.len());
-            passed += frames.pass(&stream[passed..at]).bytes;
+            passed += frames.pass(&stream[passed..at], Until::End).bytes;
             steps.push(passed);
         }
         (steps, frames)
@@ -176,9 +194,10 @@ mod tests {
     fn a_large_frame_is_passed_on_in_pieces_and_leaves_no_room_inside() {
         let stream = frame(2, 100_000, false);
         let mut frames = Frames::default();
-        assert_eq!(frames.pass(&stream[..50_000]).bytes, 50_000);
+        assert_eq!(frames.pass(&stream[..50_000], Until::End).bytes, 50_000);
         assert!(!frames.is_between());
-        assert_eq!(frames.pass(&stream[50_000..]).bytes, stream.len() - 50_000);
+        let passed = frames.pass(&stream[50_000..], Until::End);
+        assert_eq!(passed.bytes, stream.len() - 50_000);
         assert!(frames.is_between());
     }
 
@@ -186,14 +205,14 @@ mod tests {
     fn says_how_much_it_waits_for() {
         let stream = frame(2, 1000, true);
         assert_eq!(
-            Frames::default().pass(&stream[..1]),
+            Frames::default().pass(&stream[..1], Until::End),
             Passable {
                 bytes: 0,
                 wanted: 2
             }
         );
         assert_eq!(
-            Frames::default().pass(&stream[..500]),
+            Frames::default().pass(&stream[..500], Until::End),
             Passable {
                 bytes: 0,
                 wanted: 1008
@@ -205,10 +224,43 @@ mod tests {
     fn sees_a_close_frame_once_it_is_passed_on() {
         let mut frames = Frames::default();
         let close = close_frame(1001, Masked::Yes);
-        frames.pass(&close[..5]);
+        frames.pass(&close[..5], Until::End);
         assert!(!frames.has_closed());
-        assert_eq!(frames.pass(&close).bytes, close.len());
+        assert_eq!(frames.pass(&close, Until::End).bytes, close.len());
         assert!(frames.has_closed());
         assert_eq!(close_frame(1012, Masked::No), [0x88, 2, 0x03, 0xf4]);
+    }
+
+    #[test]
+    fn stops_in_front_of_a_close_frame() {
+        let message = frame(1, 10, false);
+        let stream = [&message[..], &close_frame(1000, Masked::No), &message].concat();
+        let stopped = Passable {
+            bytes: message.len(),
+            wanted: 0,
+        };
+        let mut frames = Frames::default();
+        assert_eq!(frames.pass(&stream, Until::Close), stopped);
+        assert!(frames.is_between() && !frames.has_closed());
+        // Its first byte is enough.
+        let first = &stream[..=message.len()];
+        assert_eq!(Frames::default().pass(first, Until::Close), stopped);
+        let before = &stream[..message.len()];
+        assert_eq!(Frames::default().pass(before, Until::Close).wanted, 1);
+    }
+
+    #[test]
+    fn stops_at_the_end_of_the_frame_under_way() {
+        let large = frame(2, 100_000, true);
+        let stream = [&large[..], &frame(1, 10, true)].concat();
+        let mut frames = Frames::default();
+        frames.pass(&stream[..70_000], Until::End);
+        let more = frames.pass(&stream[70_000..80_000], Until::Boundary);
+        assert_eq!((more.bytes, more.wanted), (10_000, 1));
+        let rest = frames.pass(&stream[80_000..], Until::Boundary);
+        assert_eq!((rest.bytes, rest.wanted), (large.len() - 80_000, 0));
+        // Of one that has not been begun nothing is passed on.
+        let none = Frames::default().pass(&stream, Until::Boundary);
+        assert_eq!((none.bytes, none.wanted), (0, 0));
     }
 }

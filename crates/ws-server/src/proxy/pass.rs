@@ -11,6 +11,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
 use ws_queue::{Entry, Lease, Ticket};
 
@@ -33,12 +34,15 @@ pub(crate) async fn upgrade<T: Transport>(
     peer: SocketAddr,
     upstream: &Upstream,
     server: &Shared,
+    arriving: TaskTrackerToken,
 ) {
     let Some(registered) = server.registry.register(peer) else {
         return refuse(pending, Reason::ConnectionLimit, server).await;
     };
     let id = registered.client().id;
-    let mut held = match server.queue.enter(registered.client()) {
+    let entry = server.queue.enter(registered.client());
+    drop(arriving);
+    let mut held = match entry {
         Entry::Admitted(lease) => Held::Admitted(lease),
         Entry::Refused(why) => Held::Refused(why.into()),
         Entry::Held(ticket) => {
@@ -169,9 +173,10 @@ async fn pass_back<T: Transport>(
     let from_upstream = BytesMut::from(&parts.read_buf[..]);
     let upstream = parts.io.into_inner();
     let (client, upstream) = ((client, from_client), (upstream, from_upstream));
-    let tunnel = Tunnel::new(client, upstream, server.drain.watch());
+    let id = registered.client().id;
+    let tunnel = Tunnel::new(client, upstream, server.drain.watch(id));
     Box::pin(tunnel.run()).await;
-    debug!(id = registered.client().id, "ended");
+    debug!(id, "ended");
 }
 
 async fn write_head<T: Transport>(

@@ -1,7 +1,7 @@
 //! Carries bytes between a client and the upstream once they have agreed on a WebSocket.
 //!
 //! Nothing is decoded. Frame headers are followed, so that it is known where a close frame can be
-//! put in when the server stops or one side breaks off without one.
+//! put in: when the server stops, or the upstream breaks off without one.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,7 +13,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::frames::{Frames, Masked, close_frame};
+use super::frames::{Frames, Masked, Until, close_frame};
 use crate::answer::linger;
 use crate::drain::{Stop, Stopping};
 use crate::listener::Transport;
@@ -32,61 +32,79 @@ const UPSTREAM_LOST: u16 = 1012;
 struct Direction {
     buffer: BytesMut,
     frames: Frames,
+    until: Until,
     /// How many bytes at the front of the buffer may be written.
     passable: usize,
     /// How many bytes the buffer needs before more may be.
     wanted: usize,
-    /// The reader has ended, or is not listened to any more.
+    /// The close frame that is put in where the reader, or we, end without one.
+    goodbye: Option<(u16, Masked)>,
+    /// Nothing more is read.
     ended: bool,
+    /// Everything is written and the writer is shut, or takes no more.
     shut: bool,
     unflushed: bool,
-    /// The close frame that is put in for a reader that ends without one.
-    instead: Option<(u16, Masked)>,
 }
 
 impl Direction {
-    fn new(read: BytesMut, instead: Option<(u16, Masked)>) -> Self {
+    fn new(read: BytesMut, goodbye: Option<(u16, Masked)>) -> Self {
         let mut direction = Self {
             buffer: read,
             frames: Frames::default(),
+            until: Until::End,
             passable: 0,
             wanted: 1,
+            goodbye,
             ended: false,
             shut: false,
             unflushed: false,
-            instead,
         };
         direction.pass();
         direction
     }
 
     fn pass(&mut self) {
-        let passed = self.frames.pass(&self.buffer[self.passable..]);
+        let passed = self.frames.pass(&self.buffer[self.passable..], self.until);
         self.passable += passed.bytes;
-        self.wanted = self.passable + passed.wanted;
+        if passed.wanted == 0 {
+            self.end();
+        } else {
+            self.wanted = self.passable + passed.wanted;
+        }
     }
 
-    /// Ends the direction with a close frame, if there is still room for one.
-    fn close(&mut self, code: u16, masked: Masked) {
-        if self.ended {
-            return;
-        }
-        self.ended = true;
-        self.buffer.truncate(self.passable);
-        if self.frames.is_between() && !self.frames.has_closed() {
-            self.buffer.extend_from_slice(&close_frame(code, masked));
+    /// Passes on until then, and puts in a close frame.
+    fn close(&mut self, code: u16, masked: Masked, until: Until) {
+        self.goodbye = Some((code, masked));
+        self.until = until;
+        if !self.ended {
             self.pass();
         }
     }
 
-    /// Moves what can be moved, until the reader has ended, all is written and the writer is shut.
+    /// Reads nothing more, and says goodbye if there is room for that.
+    fn end(&mut self) {
+        self.ended = true;
+        self.buffer.truncate(self.passable);
+        if let Some((code, masked)) = self.goodbye
+            && self.frames.is_between()
+            && !self.frames.has_closed()
+        {
+            self.buffer.extend_from_slice(&close_frame(code, masked));
+            self.passable = self.buffer.len();
+        }
+    }
+
+    /// Moves what can be moved, until the reader has ended, all is written and the writer is shut,
+    /// which it `may_shut`.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         reader: Pin<&mut (impl AsyncRead + ?Sized)>,
         writer: Pin<&mut (impl AsyncWrite + ?Sized)>,
+        may_shut: bool,
     ) {
-        if !self.shut && self.carry(cx, reader, writer).is_ready() {
+        if !self.shut && self.carry(cx, reader, writer, may_shut).is_ready() {
             self.ended = true;
             self.shut = true;
         }
@@ -98,6 +116,7 @@ impl Direction {
         cx: &mut Context<'_>,
         mut reader: Pin<&mut (impl AsyncRead + ?Sized)>,
         mut writer: Pin<&mut (impl AsyncWrite + ?Sized)>,
+        may_shut: bool,
     ) -> Poll<io::Result<()>> {
         loop {
             while self.passable > 0 {
@@ -110,39 +129,37 @@ impl Direction {
                 }
                 self.buffer.advance(written);
                 self.passable -= written;
-                self.wanted -= written;
+                self.wanted = self.wanted.saturating_sub(written);
                 self.unflushed = true;
             }
-            if self.ended {
-                if self.passable > 0 {
-                    return Poll::Pending;
-                }
+            if self.ended && self.passable == 0 && may_shut {
                 return writer.as_mut().poll_shutdown(cx);
             }
             // What waits to be written holds up the reading: the slow side slows the other one.
-            if self.passable >= READ_SIZE {
-                return Poll::Pending;
+            if self.ended || self.passable >= READ_SIZE {
+                return self.flush(cx, writer.as_mut());
             }
             let missing = self.wanted.saturating_sub(self.buffer.len());
             self.buffer.reserve(missing.max(READ_SIZE));
             match self.read(cx, reader.as_mut()) {
-                Poll::Ready(0) => match self.instead {
-                    Some((code, masked)) => self.close(code, masked),
-                    None => {
-                        self.ended = true;
-                        self.buffer.truncate(self.passable);
-                    }
-                },
+                Poll::Ready(0) => self.end(),
                 Poll::Ready(_) => self.pass(),
-                Poll::Pending => {
-                    if self.unflushed && self.passable == 0 {
-                        ready!(writer.as_mut().poll_flush(cx))?;
-                        self.unflushed = false;
-                    }
-                    return Poll::Pending;
-                }
+                Poll::Pending => return self.flush(cx, writer.as_mut()),
             }
         }
+    }
+
+    /// Pending, unless it fails: there is more to come, or to be written.
+    fn flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> Poll<io::Result<()>> {
+        if self.unflushed && self.passable == 0 {
+            ready!(writer.poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Pending
     }
 
     /// How many bytes were read; 0 at the end, however it came.
@@ -172,8 +189,11 @@ pub(crate) struct Tunnel<C, U> {
     up: Direction,
     down: Direction,
     stopping: Option<Stopping>,
-    /// Runs from the end of one direction, or from the stop, to that of the other.
-    over_at: Option<Pin<Box<Sleep>>>,
+    /// Told to stop with this code, we wait for the upstream's goodbye.
+    awaits_goodbye: Option<u16>,
+    /// Until when one side may go on once the other has ended, or the upstream may work on what it
+    /// was sent before the stop.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
@@ -189,7 +209,8 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
             up: Direction::new(from_client, None),
             down: Direction::new(from_upstream, Some((UPSTREAM_LOST, Masked::No))),
             stopping: Some(stopping),
-            over_at: None,
+            awaits_goodbye: None,
+            patience: None,
         }
     }
 
@@ -202,25 +223,59 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(stopping) = &mut self.stopping
-            && let Poll::Ready(Stop { code, .. }) = stopping.poll(cx)
+            && let Poll::Ready(stop) = stopping.poll(cx)
         {
             self.stopping = None;
-            self.up.close(code.into(), Masked::Yes);
-            self.down.close(code.into(), Masked::No);
+            // What had come before counts as accepted.
+            self.carry(cx);
+            self.stop(stop);
         }
+        loop {
+            self.carry(cx);
+            if self.up.shut && self.down.shut {
+                return Poll::Ready(());
+            }
+            if !self.up.ended && !self.down.ended && self.patience.is_none() {
+                return Poll::Pending;
+            }
+            let patience = self
+                .patience
+                .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + CLOSE_TIMEOUT)));
+            ready!(patience.as_mut().poll(cx));
+            let Some(code) = self.awaits_goodbye.take() else {
+                return Poll::Ready(());
+            };
+            // The client is told without the upstream.
+            self.up.close(code, Masked::Yes, Until::Boundary);
+            self.down.close(code, Masked::No, Until::Boundary);
+            patience.as_mut().reset(Instant::now() + CLOSE_TIMEOUT);
+        }
+    }
+
+    fn carry(&mut self, cx: &mut Context<'_>) {
         let Self {
             client, upstream, ..
         } = self;
-        self.up.poll(cx, Pin::new(client), Pin::new(upstream));
-        self.down.poll(cx, Pin::new(upstream), Pin::new(client));
-        if self.up.shut && self.down.shut {
-            return Poll::Ready(());
+        let (mut client, mut upstream) = (Pin::new(client), Pin::new(upstream));
+        self.down.poll(cx, upstream.as_mut(), client.as_mut(), true);
+        // To many servers the end of the stream is the end of everything: they would finish nothing.
+        let may_shut = self.awaits_goodbye.is_none() || self.down.ended;
+        self.up.poll(cx, client, upstream, may_shut);
+    }
+
+    /// Says goodbye to the upstream. What it still says is passed on up to its own goodbye, for
+    /// which the client gets ours: servers answer with codes of their own.
+    fn stop(&mut self, Stop { code, work_until }: Stop) {
+        let code = code.into();
+        self.awaits_goodbye = Some(code);
+        self.patience = Some(Box::pin(sleep_until(work_until)));
+        // Where one side has said goodbye already, the other one is about to answer.
+        if !self.up.frames.has_closed() && !self.down.frames.has_closed() {
+            self.up.close(code, Masked::Yes, Until::Boundary);
+            self.down.close(code, Masked::No, Until::Close);
         }
-        if self.up.ended || self.down.ended {
-            let over_at = || Box::pin(sleep_until(Instant::now() + CLOSE_TIMEOUT));
-            ready!(self.over_at.get_or_insert_with(over_at).as_mut().poll(cx));
-            return Poll::Ready(());
-        }
-        Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ pub(crate) fn check(args: &SettingsArgs, vars: &Vars) -> Exit {
         // It becomes a free one when it is bound; any other does to make a plan.
         listens.set_port(1);
     }
-    let plan = match Plan::new(&loaded.settings, vars, listens) {
+    let plan = match Plan::new(&loaded.settings, vars, listens, false) {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("ws-server: {error:#}");

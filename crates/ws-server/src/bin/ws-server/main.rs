@@ -3,6 +3,7 @@
 mod check;
 mod child;
 mod cli;
+mod inherited;
 mod plan;
 mod probe;
 mod run;

@@ -41,9 +41,10 @@ impl Plan {
         settings: &Settings,
         vars: &Vars,
         listens: SocketAddr,
+        is_inherited: bool,
     ) -> anyhow::Result<Self> {
         let mut startup = Sequence::builder()
-            .step(telemetry_step(settings.log.clone(), listens))
+            .step(telemetry_step(settings.log.clone(), listens, is_inherited))
             .step(config_step(settings, vars))
             .step(descriptors_step(settings.limits.max_connections));
         let mut monitors = Vec::new();
@@ -74,10 +75,13 @@ impl Plan {
 }
 
 /// Installs the log, then says where the server can be reached already.
-fn telemetry_step(log: LogSettings, listens: SocketAddr) -> Step {
+fn telemetry_step(log: LogSettings, listens: SocketAddr, is_inherited: bool) -> Step {
     Step::new(Phase::Init, "telemetry", move || async move {
         telemetry::install(&log)?;
         info!(%listens, version = env!("CARGO_PKG_VERSION"), "listening");
+        if is_inherited {
+            info!("the listener was inherited (LISTEN_FDS): server.listen is ignored");
+        }
         anyhow::Ok(())
     })
 }

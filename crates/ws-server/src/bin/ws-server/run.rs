@@ -1,6 +1,7 @@
 //! `ws-server run`: serves until it is told to stop.
 
 use std::future::pending;
+use std::net::TcpListener as StdListener;
 use std::process::ExitCode;
 
 use readiness_guard::{Environment, Vars};
@@ -13,6 +14,7 @@ use ws_server::{ServeError, Server};
 use crate::Exit;
 use crate::child::{Code, News};
 use crate::cli::SettingsArgs;
+use crate::inherited;
 use crate::plan::Plan;
 
 pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
@@ -20,12 +22,19 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
         Ok(loaded) => loaded,
         Err(exit) => return exit.into(),
     };
+    let inherited = match inherited::listener(vars) {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            eprintln!("ws-server: {error:#}");
+            return Exit::RuntimeFault.into();
+        }
+    };
     let ended = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {
-            let ended = runtime.block_on(serve(loaded, vars));
+            let ended = runtime.block_on(serve(loaded, inherited, vars));
             // A name lookup may still block a thread; nobody waits for it any more.
             runtime.shutdown_background();
             ended
@@ -49,21 +58,32 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
 }
 
 /// Serves to the end, which may be that of the application: then with its code.
-async fn serve(loaded: Loaded, vars: &Vars) -> anyhow::Result<Option<Code>> {
+async fn serve(
+    loaded: Loaded,
+    inherited: Option<StdListener>,
+    vars: &Vars,
+) -> anyhow::Result<Option<Code>> {
+    let is_inherited = inherited.is_some();
     // Before everything else: from here on clients are not refused by the system any more.
-    let listener: TcpListener = ws_server::bind(&loaded.settings)?;
+    let listener = match inherited {
+        Some(inherited) => TcpListener::from_std(inherited)?,
+        None => ws_server::bind(&loaded.settings)?,
+    };
     let environment = Environment::from_vars(vars);
     let Plan {
         startup,
         monitors,
         supervisor,
         probes: _kept,
-    } = Plan::new(&loaded.settings, vars, listener.local_addr()?)?;
+    } = Plan::new(&loaded.settings, vars, listener.local_addr()?, is_inherited)?;
     let mut builder = Server::builder().environment(environment);
     if loaded.settings.server.handler == HandlerKind::Proxy {
         builder = builder.proxy(&loaded.settings.proxy)?;
     }
     builder = builder.settings(loaded.settings);
+    if is_inherited {
+        builder = builder.shared_listener();
+    }
     for check in monitors {
         builder = builder.readiness_check(check);
     }
