@@ -18,7 +18,8 @@
 mod build;
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ use crate::wire::{Answer, Wire};
 /// How often something outside this process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
+/// Makes standard input descriptor 3 of the program that takes this shell's place, and its number.
+const INHERIT: &str = "export LISTEN_PID=$$; exec \"$@\" 3<&0 0</dev/null";
+
 /// A `ws-server` that is still to be started.
 #[derive(Debug, Default)]
 #[must_use]
@@ -44,6 +48,7 @@ pub struct WsServer {
     command: Vec<String>,
     variables: Vec<(String, String)>,
     settings: Option<String>,
+    inherits: Option<TcpListener>,
 }
 
 impl WsServer {
@@ -98,7 +103,8 @@ impl WsServer {
     pub async fn start_on(self, port: Port) -> Running {
         let mut running = Running {
             process: self.spawn().await,
-            port,
+            address: port.address(),
+            _port: Some(port),
         };
         happens("the port answers", async {
             while TcpStream::connect(running.address()).await.is_err() {
@@ -109,6 +115,19 @@ impl WsServer {
         })
         .await;
         running
+    }
+
+    /// Starts with `listener` as descriptor 3, as socket activation does; returns at once. The port
+    /// answers before that, since it is the system that accepts, and behind it whoever is there.
+    pub async fn start_inheriting(mut self, listener: &TcpListener) -> Running {
+        let address = listener.local_addr().expect("it is bound");
+        let inherited = listener.try_clone().expect("a descriptor");
+        self.inherits = Some(inherited);
+        Running {
+            process: self.variable("LISTEN_FDS", "1").spawn().await,
+            address,
+            _port: None,
+        }
     }
 
     /// Runs to the end of the process.
@@ -122,7 +141,15 @@ impl WsServer {
 
     async fn spawn(self) -> Process {
         let built = tokio::task::spawn_blocking(executable).await;
-        let mut command = Command::new(built.expect("ws-server is built"));
+        let built = built.expect("ws-server is built");
+        let mut command = match self.inherits {
+            None => Command::new(built),
+            Some(_) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", INHERIT, "sh"]).arg(built);
+                shell
+            }
+        };
         let directory = tempfile::tempdir().expect("a directory");
         command.args(&self.arguments);
         if let Some(settings) = &self.settings {
@@ -139,7 +166,10 @@ impl WsServer {
             .env("PATH", variable("PATH").unwrap_or_default())
             .envs(self.variables)
             .current_dir(directory.path())
-            .stdin(Stdio::null())
+            .stdin(match self.inherits {
+                None => Stdio::null(),
+                Some(listener) => OwnedFd::from(listener).into(),
+            })
             .stdout(output("stdout"))
             .stderr(output("stderr"));
         let child = command.spawn().expect("ws-server starts");
@@ -151,14 +181,16 @@ impl WsServer {
 #[derive(Debug)]
 pub struct Running {
     process: Process,
-    port: Port,
+    address: SocketAddr,
+    /// Kept from others, where it is ours.
+    _port: Option<Port>,
 }
 
 impl Running {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.port.address()
+        self.address
     }
 
     /// Where it serves WebSockets.
@@ -231,6 +263,20 @@ impl Running {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(self.process.pid(), signal).expect("a running process");
+    }
+
+    /// Waits until it has written `text` to stderr.
+    ///
+    /// # Panics
+    ///
+    /// It does not within 60 s.
+    pub async fn until_says(&self, text: &str) {
+        happens(text, async {
+            while !self.process.output("stderr").contains(text) {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        })
+        .await;
     }
 
     /// Waits for its end.
