@@ -19,6 +19,10 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static {
     /// A transport that cannot tell answers `false`; then a client whose unread bytes fill the
     /// buffer is noticed when its time is over.
     fn peer_has_left(&self) -> bool;
+
+    /// Has dropping this break the connection off (TCP: RST) instead of ending it in an orderly
+    /// way. Does nothing where there is no such difference.
+    fn reset_on_drop(&mut self) {}
 }
 
 impl Transport for TcpStream {
@@ -28,6 +32,11 @@ impl Transport for TcpStream {
             Some(Err(_)) => true,
             None => false,
         }
+    }
+
+    fn reset_on_drop(&mut self) {
+        // A connection that is broken already need not be broken off.
+        let _ = self.set_zero_linger();
     }
 }
 

@@ -1,5 +1,7 @@
 //! X4: a close code, not a dead socket.
 
+use std::io::ErrorKind;
+
 use conformance_tests::client::{Asked, Client, frame, text_frame, upgrade};
 use conformance_tests::happens;
 use conformance_tests::running::Running;
@@ -116,11 +118,20 @@ async fn x4_inside_a_small_frame_a_lost_upstream_is_a_1012() {
 }
 
 #[tokio::test]
-async fn x4_inside_a_large_frame_the_connection_is_cut() {
+async fn x4_inside_a_large_frame_the_connection_is_reset() {
     for end in ENDS {
         let part = [&b"\x82\x7f\0\0\0\0\0\x01\0\x01"[..], &[7; 65_536]].concat();
-        let seen = Pair::new().await.loses_it_behind(&part, end).await;
-        assert_eq!(seen, part, "nothing is put into the middle of a frame");
+        let mut pair = Pair::new().await;
+        pair.asked.sends(&part).await;
+        let stream = pair.client.stream();
+        let mut seen = vec![0; part.len()];
+        let came = happens("the part", stream.read_exact(&mut seen));
+        came.await.expect("the part");
+        assert_eq!(seen, part);
+        end(pair.asked);
+        // Nothing is put into the middle of a frame.
+        let error = happens("the end", stream.read(&mut [0])).await.err();
+        assert_eq!(error.map(|it| it.kind()), Some(ErrorKind::ConnectionReset));
     }
 }
 

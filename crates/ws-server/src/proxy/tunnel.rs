@@ -35,8 +35,6 @@ struct Direction {
     until: Until,
     /// How many bytes at the front of the buffer may be written.
     passable: usize,
-    /// How many bytes the buffer needs before more may be.
-    wanted: usize,
     /// The close frame that is put in where the reader, or we, end without one.
     goodbye: Option<(u16, Masked)>,
     /// Nothing more is read.
@@ -53,7 +51,6 @@ impl Direction {
             frames: Frames::default(),
             until: Until::End,
             passable: 0,
-            wanted: 1,
             goodbye,
             ended: false,
             shut: false,
@@ -68,8 +65,6 @@ impl Direction {
         self.passable += passed.bytes;
         if passed.wanted == 0 {
             self.end();
-        } else {
-            self.wanted = self.passable + passed.wanted;
         }
     }
 
@@ -129,18 +124,23 @@ impl Direction {
                 }
                 self.buffer.advance(written);
                 self.passable -= written;
-                self.wanted = self.wanted.saturating_sub(written);
                 self.unflushed = true;
             }
             if self.ended && self.passable == 0 && may_shut {
-                return writer.as_mut().poll_shutdown(cx);
+                // Inside a frame there is no orderly end: see `run`.
+                return match self.frames.is_between() {
+                    true => writer.as_mut().poll_shutdown(cx),
+                    false => Poll::Ready(Ok(())),
+                };
             }
             // What waits to be written holds up the reading: the slow side slows the other one.
             if self.ended || self.passable >= READ_SIZE {
                 return self.flush(cx, writer.as_mut());
             }
-            let missing = self.wanted.saturating_sub(self.buffer.len());
-            self.buffer.reserve(missing.max(READ_SIZE));
+            if self.buffer.is_empty() && self.buffer.capacity() > 2 * READ_SIZE {
+                // One large frame must not cost its memory for as long as the connection lives.
+                self.buffer = BytesMut::new();
+            }
             match self.read(cx, reader.as_mut()) {
                 Poll::Ready(0) => self.end(),
                 Poll::Ready(_) => self.pass(),
@@ -217,8 +217,14 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
     /// Carries until both sides have ended, or one has and the other does not follow in time.
     pub(crate) async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        // What the client still sends must not destroy the close frame on its way.
-        linger(&mut self.client).await;
+        if self.down.frames.is_between() {
+            // What the client still sends must not destroy the close frame on its way.
+            linger(&mut self.client).await;
+        } else {
+            // The rest of a frame is missing, and no close frame can take its place: the client
+            // must not take what it has for whole.
+            self.client.reset_on_drop();
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
