@@ -26,6 +26,9 @@ use crate::shared::Shared;
 /// stop, where nobody else is refused. A living client's request comes right behind its connection.
 const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 
+/// As good as for ever, and an instant that can be told.
+const LONGEST_DRAIN: Duration = Duration::from_secs(86_400 * 365);
+
 /// How long a refusal that was decided may take to reach its client before the process ends.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
@@ -160,7 +163,7 @@ async fn delay(server: &Shared) {
 async fn close_live(server: &Shared, gate: &Gate<Client>, is_shared_listener: bool) {
     let shutdown = &server.settings.shutdown;
     let begin = Instant::now();
-    let end = begin + shutdown.drain;
+    let end = begin + shutdown.drain.min(LONGEST_DRAIN);
     let live = server.drain.untold();
     info!(live, within = ?shutdown.drain, "closing connections");
     let schedule = Schedule::spread(shutdown.close_code.into(), begin, end, live);

@@ -44,8 +44,8 @@ async fn comes(address: SocketAddr, seen: Arc<Seen>) {
 async fn s9_nobody_who_connects_between_two_versions_is_refused_or_reset() {
     let listener = listener();
     let address = listener.local_addr().expect("it is bound");
-    let mut versions = vec![WsServer::new().start_inheriting(&listener).await];
-    versions[0].until_says("gate open").await;
+    let mut version = WsServer::new().start_inheriting(&listener).await;
+    version.until_says("gate open").await;
 
     let (seen, is_over) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
     let coming = tokio::spawn({
@@ -68,7 +68,7 @@ async fn s9_nobody_who_connects_between_two_versions_is_refused_or_reset() {
         }
         // It need not have come far: it has the listener.
         let next = WsServer::new().start_inheriting(&listener).await;
-        let old = std::mem::replace(&mut versions[0], next);
+        let old = std::mem::replace(&mut version, next);
         old.signal(Signal::SIGTERM);
         assert_eq!(old.end().await.code, Some(0));
     }

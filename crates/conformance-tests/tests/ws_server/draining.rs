@@ -312,3 +312,24 @@ async fn s10_a_handler_has_half_of_the_time_that_is_left_to_finish() {
     );
     server.end().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn s10_what_had_come_by_the_moment_of_the_stop_is_accepted() {
+    let mut server = Running::in_memory(server(|_| {}));
+    let mut clients = live(&server, 1).await;
+    clients[0].says("just in time").await;
+    server.stop();
+    let mut client = clients.remove(0);
+    assert_eq!(client.hears_text().await, "just in time");
+    assert_eq!(client.is_closed().await.0, 1001);
+    server.end().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s9_the_drain_time_may_be_as_long_as_one_likes() {
+    let mut server = Running::in_memory(server(|it| it.shutdown.drain = Duration::MAX));
+    let clients = live(&server, 2).await;
+    server.stop();
+    assert!(closes(clients).await.iter().all(|(_, code)| *code == 1001));
+    server.end().await.unwrap();
+}

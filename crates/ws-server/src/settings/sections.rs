@@ -280,8 +280,10 @@ pub struct ShutdownSettings {
     /// How long to go on serving after readiness says no. Default 0 s; a few seconds where a load balancer
     /// goes on routing for a while, as in Kubernetes.
     pub delay: Duration,
-    /// How long closing the live connections may take, the close handshakes included. Default 8 s, so that
-    /// the 10 s many platforms grant suffice; count [`delay`](Self::delay) into them.
+    /// How long closing the live connections may take, the close handshakes included; whoever is left then
+    /// is dropped. They are told one after the other over three quarters of it, so that they do not all
+    /// come back at once, yet no two further apart than 100 ms: a few do not take that long. Default 8 s,
+    /// so that the 10 s many platforms grant suffice; count [`delay`](Self::delay) into them.
     pub drain: Duration,
     /// The code live connections are closed with: 1000 to 1003, 1007 to 1009, 1012 to 1014 or 3000 to
     /// 4999. Default 1001, "going away"; 1012 says "service restart".
