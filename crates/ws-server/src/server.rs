@@ -29,6 +29,9 @@ const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 /// As good as for ever, and an instant that can be told.
 const LONGEST_DRAIN: Duration = Duration::from_secs(86_400 * 365);
 
+/// How long connections may take to be dropped once they have been cut off.
+const DROP_TIME: Duration = Duration::from_millis(100);
+
 /// How long a refusal that was decided may take to reach its client before the process ends.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
@@ -184,6 +187,8 @@ async fn close_live(server: &Shared, gate: &Gate<Client>, is_shared_listener: bo
         }
     }
     server.drain.end();
+    // What follows relies on their having gone; who blocks its thread is not waited for.
+    let _ = timeout(DROP_TIME, server.registry.emptied()).await;
 }
 
 async fn stop_steps(started: Started) {

@@ -1,11 +1,12 @@
 //! The orderly end of the real process (S9, S10): of what it serves itself, and in front of another
 //! server.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use conformance_tests::binary::{Running, WsServer};
 use conformance_tests::happens;
-use conformance_tests::servers::Port;
+use conformance_tests::servers::{Application, Port, Python};
 use conformance_tests::wire::{Frame, Wire, frame};
 use futures::future::join_all;
 use nix::sys::signal::Signal;
@@ -175,13 +176,7 @@ async fn answers_late(listener: TcpListener) {
 
 /// `None` where the connection is but a look whether it is there.
 async fn answer_late(stream: &mut TcpStream) -> Option<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
-    }
-    let opened = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                  Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    stream.write_all(opened.as_bytes()).await.ok()?;
+    open(stream).await?;
     let mut question = vec![0; frame(0x1, b"question").len()];
     stream.read_exact(&mut question).await.ok()?;
     stream.write_all(b"\x81\x05asked").await.ok()?;
@@ -231,15 +226,79 @@ async fn s9_behind_the_proxy_nobody_waits_for_an_upstream_that_answers_nothing()
 
 /// Opens a WebSocket, and then only reads.
 async fn ignore(mut stream: TcpStream) {
+    if open(&mut stream).await.is_some() {
+        let _ = happens("the end", stream.read_to_end(&mut Vec::new())).await;
+    }
+}
+
+/// Answers the request for a WebSocket; `None` where none comes.
+async fn open(stream: &mut TcpStream) -> Option<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
     let opened = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
-        let Ok(byte) = stream.read_u8().await else {
-            return;
-        };
-        bytes.push(byte);
+    stream.write_all(opened.as_bytes()).await.ok()
+}
+
+#[tokio::test]
+async fn s9_x4_real_applications_answer_the_goodbye_so_that_nobody_waits() {
+    let Some(python) = Python::installed() else {
+        return;
+    };
+    let ports = [Port::reserve(), Port::reserve()];
+    let Some(node) = Application::node_on(&ports[0]).await else {
+        return;
+    };
+    let python = python.start_on(&ports[1], Signal::SIGKILL).await;
+    for application in [node, python] {
+        let url = format!("ws://{}", application.address());
+        // Should they not answer, the test gives up before the drain does.
+        let server = WsServer::with("shutdown.drain = \"10m\"")
+            .arguments(["--upstream", &url])
+            .start()
+            .await;
+        let clients = clients(&server, 5, &[]).await;
+        server.signal(Signal::SIGTERM);
+        for mut client in clients {
+            assert_eq!(client.rest().await, [Frame::Close(1001, String::new())]);
+        }
+        assert_eq!(server.end().await.code, Some(0));
     }
-    let _ = stream.write_all(opened.as_bytes()).await;
-    let _ = happens("the end", stream.read_to_end(&mut bytes)).await;
+}
+
+#[tokio::test]
+async fn s9_x4_inside_a_large_frame_the_end_of_the_drain_is_a_reset() {
+    let port = Port::reserve();
+    let listener = port.open();
+    let upstream = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            kept.push(tokio::spawn(async move {
+                open(&mut stream).await?;
+                // 100 bytes of 1 MiB, and then nothing.
+                let part = [&b"\x82\x7f\0\0\0\0\0\x10\0\0"[..], &[7; 100]].concat();
+                stream.write_all(&part).await.ok()?;
+                stream.read_to_end(&mut Vec::new()).await.ok()
+            }));
+        }
+    });
+    let url = format!("ws://{}", port.address());
+    let server = WsServer::with("shutdown.drain = \"1s\"")
+        .arguments(["--upstream", &url])
+        .start()
+        .await;
+    let mut client = Wire::open(server.address()).await.into_stream();
+    let mut part = [0; 110];
+    let came = happens("a part", client.read_exact(&mut part)).await;
+    came.expect("a part");
+    server.signal(Signal::SIGTERM);
+    let end = happens("the end", client.read(&mut part)).await;
+    assert_eq!(
+        end.map_err(|error| error.kind()),
+        Err(ErrorKind::ConnectionReset)
+    );
+    assert_eq!(server.end().await.code, Some(0));
+    upstream.abort();
 }

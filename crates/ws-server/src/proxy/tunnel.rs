@@ -127,7 +127,7 @@ impl Direction {
                 self.unflushed = true;
             }
             if self.ended && self.passable == 0 && may_shut {
-                // Inside a frame there is no orderly end: see `run`.
+                // Inside a frame there is no orderly end: see `drop`.
                 return match self.frames.is_between() {
                     true => writer.as_mut().poll_shutdown(cx),
                     false => Poll::Ready(Ok(())),
@@ -182,7 +182,7 @@ impl Direction {
 }
 
 /// A client and its upstream, both behind their 101.
-pub(crate) struct Tunnel<C, U> {
+pub(crate) struct Tunnel<C: Transport, U> {
     client: C,
     upstream: U,
     /// From the client to the upstream.
@@ -217,13 +217,9 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
     /// Carries until both sides have ended, or one has and the other does not follow in time.
     pub(crate) async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        if self.down.frames.is_between() {
+        if !self.is_cut() {
             // What the client still sends must not destroy the close frame on its way.
             linger(&mut self.client).await;
-        } else {
-            // The rest of a frame is missing, and no close frame can take its place: the client
-            // must not take what it has for whole.
-            self.client.reset_on_drop();
         }
     }
 
@@ -279,6 +275,24 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
         if !self.up.frames.has_closed() && !self.down.frames.has_closed() {
             self.up.close(code, Masked::Yes, Until::Boundary);
             self.down.close(code, Masked::No, Until::Close);
+        }
+    }
+}
+
+impl<C: Transport, U> Tunnel<C, U> {
+    /// Whether the client has got a part of a frame, or of what was meant for it.
+    fn is_cut(&self) -> bool {
+        self.down.passable > 0 || !self.down.frames.is_between()
+    }
+}
+
+/// Here, since a tunnel is also dropped: when the time of a drain is over.
+impl<C: Transport, U> Drop for Tunnel<C, U> {
+    fn drop(&mut self) {
+        if self.is_cut() {
+            // The rest is missing, and no close frame can take its place: the client must not take
+            // what it has for whole.
+            self.client.reset_on_drop();
         }
     }
 }
