@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use tracing::warn;
 use ws_queue::QueueConfig;
 
+use crate::error::ServeError;
 use crate::handler::{self, Handler, Handlers};
 use crate::listener::{Listener, bind};
 #[cfg(feature = "proxy")]
 use crate::proxy::{InvalidUpstream, Upstream};
 use crate::request::Request;
-use crate::server::{ServeError, Server};
+use crate::server::Server;
 #[cfg(feature = "proxy")]
 use crate::settings::ProxySettings;
 use crate::settings::Settings;

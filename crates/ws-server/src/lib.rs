@@ -51,6 +51,7 @@ mod builder;
 mod conductor;
 mod connection;
 mod drain;
+mod error;
 mod handler;
 mod handshake;
 mod head;
@@ -78,6 +79,7 @@ mod status;
 
 pub use builder::ServerBuilder;
 pub use connection::{Closed, Connection, SendNowError, Sender};
+pub use error::ServeError;
 pub use handler::{BoxError, Handler, HandlerResult, echo};
 pub use listener::{Listener, Transport, bind};
 pub use message::{Message, Utf8Bytes};
@@ -86,7 +88,7 @@ pub use notify::{NotifySocket, Said};
 #[cfg(feature = "proxy")]
 pub use proxy::InvalidUpstream;
 pub use request::Request;
-pub use server::{ServeError, Server};
+pub use server::Server;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

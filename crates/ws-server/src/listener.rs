@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Interest};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::server::ServeError;
+use crate::error::ServeError;
 use crate::settings::Settings;
 
 /// A byte stream to a client.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, FusedFuture};
-use startup_phases::{Sequence, Started, StartupError};
+use startup_phases::{Sequence, Started};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
@@ -18,6 +18,7 @@ use crate::accept::accept;
 use crate::builder::ServerBuilder;
 use crate::conductor::conduct;
 use crate::drain::Schedule;
+use crate::error::ServeError;
 use crate::listener::Listener;
 use crate::registry::Client;
 use crate::shared::Shared;
@@ -203,24 +204,4 @@ async fn linger_after_failure(server: &Shared) {
     sleep(server.settings.startup.failed_linger).await;
     // Whoever has not taken its answer by then is not going to.
     let _ = timeout(REFUSAL_TIME, server.registry.emptied()).await;
-}
-
-/// Why a server ended, other than by being told to.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The port is taken, not allowed, or not on this machine.
-    #[error("cannot listen on {address}: {error}")]
-    Bind {
-        /// Where it should have listened.
-        address: SocketAddr,
-        /// What the system answered.
-        error: io::Error,
-    },
-    /// Startup failed; everyone held has been refused.
-    #[error(transparent)]
-    Startup(Box<StartupError>),
-    /// A second signal came before the server had stopped: connections were dropped, and stop hooks
-    /// have not been run.
-    #[error("told a second time to stop: ended at once, connections dropped, stop hooks skipped")]
-    StoppedAtOnce,
 }
