@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::error::{Closed, SendNowError};
 use crate::mailbox::Mailbox;
 use crate::message::{Message, Utf8Bytes};
 use crate::registry::Client;
@@ -139,20 +140,4 @@ impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").finish_non_exhaustive()
     }
-}
-
-/// The connection has ended: nothing can be sent to it any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the connection has ended")]
-pub struct Closed;
-
-/// Why a message was not queued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SendNowError {
-    /// The client reads too slowly: too much waits for it already.
-    #[error("too much waits for this client already")]
-    Full,
-    /// The connection has ended.
-    #[error("the connection has ended")]
-    Closed,
 }

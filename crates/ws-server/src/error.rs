@@ -1,4 +1,4 @@
-//! Why a server ended.
+//! Why a server ended, and why a connection took no message.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,4 +23,20 @@ pub enum ServeError {
     /// have not been run.
     #[error("told a second time to stop: ended at once, connections dropped, stop hooks skipped")]
     StoppedAtOnce,
+}
+
+/// The connection has ended: nothing can be sent to it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection has ended")]
+pub struct Closed;
+
+/// Why a message was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendNowError {
+    /// The client reads too slowly: too much waits for it already.
+    #[error("too much waits for this client already")]
+    Full,
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Closed,
 }

@@ -46,6 +46,7 @@
 //! features, the server alone.
 
 mod accept;
+mod admit;
 mod answer;
 mod builder;
 mod conductor;
@@ -78,8 +79,8 @@ mod signal;
 mod status;
 
 pub use builder::ServerBuilder;
-pub use connection::{Closed, Connection, SendNowError, Sender};
-pub use error::ServeError;
+pub use connection::{Connection, Sender};
+pub use error::{Closed, SendNowError, ServeError};
 pub use handler::{BoxError, Handler, HandlerResult, echo};
 pub use listener::{Listener, Transport, bind};
 pub use message::{Message, Utf8Bytes};

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::connection::{Closed, SendNowError};
+use crate::error::{Closed, SendNowError};
 use crate::message::{Message, Utf8Bytes};
 use crate::settings::{LimitSettings, SlowReader};
 

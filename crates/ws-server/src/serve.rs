@@ -11,12 +11,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::debug;
 use ws_queue::{Entry, Ticket};
 
+use crate::admit::{accept, close, refuse};
 use crate::answer::Answer;
 use crate::connection::Connection;
 use crate::handshake::{Pending, Socket};
@@ -31,8 +30,8 @@ use crate::proxy;
 use crate::refusal::Reason;
 use crate::registry::{Client, Registered};
 use crate::request::Request;
-use crate::session::{Session, say_goodbye, socket_config};
-use crate::settings::{HoldMode, RefuseWith};
+use crate::session::Session;
+use crate::settings::HoldMode;
 use crate::shared::Shared;
 
 /// `arriving` is kept until the connection has come to the gate, or has turned out not to.
@@ -191,17 +190,6 @@ async fn hold_frames<T: Transport>(
     }
 }
 
-async fn accept<T: Transport>(
-    pending: Pending<T>,
-    server: &Shared,
-) -> Option<(Socket<T>, Request)> {
-    let request = pending.request().clone();
-    let subprotocol = (server.choose_subprotocol)(&request);
-    let config = socket_config(&server.settings.limits);
-    let socket = pending.accept(subprotocol.as_deref(), config).await.ok()?;
-    Some((socket, request))
-}
-
 /// Serves a client from its first message on.
 async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
     let Admitted {
@@ -223,29 +211,4 @@ async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
         .run()
         .await;
     debug!(id, ?end, "ended");
-}
-
-pub(crate) async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, server: &Shared) {
-    match server.settings.queue.refuse_with {
-        RefuseWith::Http => {
-            let refused = server.retry_after.refuse(reason);
-            pending.answer(&Answer::refusal(&refused)).await;
-        }
-        RefuseWith::Close => {
-            if let Some((socket, _)) = accept(pending, server).await {
-                close(socket, reason, server).await;
-            }
-        }
-    }
-}
-
-/// Refuses a client that has its WebSocket: try again later.
-async fn close<T: Transport>(mut socket: Socket<T>, reason: Reason, server: &Shared) {
-    let refused = server.retry_after.refuse(reason);
-    debug!(reason = reason.as_str(), "closing with 1013");
-    let frame = CloseFrame {
-        code: CloseCode::Again,
-        reason: refused.close_reason().into(),
-    };
-    say_goodbye(&mut socket, frame).await;
 }

@@ -18,6 +18,7 @@ use ws_queue::{Entry, Lease, Ticket};
 use super::forwarded;
 use super::tunnel::Tunnel;
 use super::{PassedBody, Unanswered, Upstream};
+use crate::admit::refuse;
 use crate::answer::{Answer, linger};
 use crate::handshake::Pending;
 use crate::hold::{self, HasLeft, Held};
@@ -25,7 +26,6 @@ use crate::listener::Transport;
 use crate::probe::Stream;
 use crate::refusal::Reason;
 use crate::registry::{Client, Registered};
-use crate::serve::refuse;
 use crate::shared::Shared;
 
 /// A client that asks for a WebSocket: held until the upstream answers, then carried.

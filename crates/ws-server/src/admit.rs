@@ -1,0 +1,52 @@
+//! How a pending request ends: with its WebSocket, or with a refusal.
+
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tracing::debug;
+
+use crate::answer::Answer;
+use crate::handshake::{Pending, Socket};
+use crate::listener::Transport;
+use crate::refusal::Reason;
+use crate::request::Request;
+use crate::session::{say_goodbye, socket_config};
+use crate::settings::RefuseWith;
+use crate::shared::Shared;
+
+/// Answers with 101; `None` where the client has left.
+pub(crate) async fn accept<T: Transport>(
+    pending: Pending<T>,
+    server: &Shared,
+) -> Option<(Socket<T>, Request)> {
+    let request = pending.request().clone();
+    let subprotocol = (server.choose_subprotocol)(&request);
+    let config = socket_config(&server.settings.limits);
+    let socket = pending.accept(subprotocol.as_deref(), config).await.ok()?;
+    Some((socket, request))
+}
+
+/// Turns a client away in the way that the settings say.
+pub(crate) async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, server: &Shared) {
+    match server.settings.queue.refuse_with {
+        RefuseWith::Http => {
+            let refused = server.retry_after.refuse(reason);
+            pending.answer(&Answer::refusal(&refused)).await;
+        }
+        RefuseWith::Close => {
+            if let Some((socket, _)) = accept(pending, server).await {
+                close(socket, reason, server).await;
+            }
+        }
+    }
+}
+
+/// Refuses a client that has its WebSocket: try again later.
+pub(crate) async fn close<T: Transport>(mut socket: Socket<T>, reason: Reason, server: &Shared) {
+    let refused = server.retry_after.refuse(reason);
+    debug!(reason = reason.as_str(), "closing with 1013");
+    let frame = CloseFrame {
+        code: CloseCode::Again,
+        reason: refused.close_reason().into(),
+    };
+    say_goodbye(&mut socket, frame).await;
+}
