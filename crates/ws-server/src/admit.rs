@@ -1,5 +1,6 @@
 //! How a pending request ends: with its WebSocket, or with a refusal.
 
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tracing::debug;
@@ -13,7 +14,8 @@ use crate::session::{say_goodbye, socket_config};
 use crate::settings::RefuseWith;
 use crate::shared::Shared;
 
-/// Answers with 101; `None` where the client has left.
+/// Answers with 101; `None` where the client has left, or takes longer to take it than a handshake
+/// may (S6): those behind it in a paced release wait for it.
 pub(crate) async fn accept<T: Transport>(
     pending: Pending<T>,
     server: &Shared,
@@ -21,7 +23,9 @@ pub(crate) async fn accept<T: Transport>(
     let request = pending.request().clone();
     let subprotocol = (server.choose_subprotocol)(&request);
     let config = socket_config(&server.settings.limits);
-    let socket = pending.accept(subprotocol.as_deref(), config).await.ok()?;
+    let accepted = pending.accept(subprotocol.as_deref(), config);
+    let limit = server.settings.limits.handshake_timeout;
+    let socket = timeout(limit, accepted).await.ok()?.ok()?;
     Some((socket, request))
 }
 

@@ -1,10 +1,11 @@
 //! S6: three seconds for a request, and no WebSocket for one that is not right.
 
-use conformance_tests::client::{text_frame, upgrade};
+use conformance_tests::client::{Asked, text_frame, upgrade};
 use startup_phases::Phase;
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 use ws_server::Connection;
+use ws_server::settings::HoldMode;
 
 use super::*;
 
@@ -200,4 +201,23 @@ async fn s6_the_path_and_its_query_are_the_handlers_to_see() {
     );
     let other = server.ask(upgrade("/", &[])).await.client().await;
     assert_eq!({ other }.hears_text().await, "/ - -");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s6_q5_who_does_not_take_its_101_keeps_a_paced_release_waiting_for_the_handshake_time_only()
+{
+    for hold in [HoldMode::Upgrade, HoldMode::Frames] {
+        let (server, mut hand) = Running::early(|it| {
+            it.queue.release_in_flight = 1;
+            it.queue.hold = hold;
+        });
+        let stream = server.network.connect_through(64);
+        let deaf = Asked::with(stream, upgrade("/ws", &[])).await;
+        server.holds(1).await;
+        let next = server.held().await;
+        hand.finish(Phase::Services);
+        let served = when(async { next.client().await.is_echoed("hello").await }).await;
+        assert_eq!(served, secs(3), "{hold:?}");
+        drop(deaf);
+    }
 }

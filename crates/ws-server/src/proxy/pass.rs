@@ -1,6 +1,8 @@
 //! Passes requests on to the upstream, and its answers back: held until it can answer.
 
+use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use http_body_util::{BodyExt, Empty};
@@ -10,7 +12,7 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFE
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
 use ws_queue::{Entry, Lease, Ticket};
@@ -141,6 +143,7 @@ async fn pass_back<T: Transport>(
     server: &Shared,
 ) {
     let (mut client, from_client) = pending.into_parts();
+    let limit = server.settings.limits.handshake_timeout;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         forwarded::remove_hop_by_hop(answer.headers_mut());
         let fields = answer.headers_mut();
@@ -152,7 +155,7 @@ async fn pass_back<T: Transport>(
             let chunked = HeaderValue::from_static("chunked");
             answer.headers_mut().insert(TRANSFER_ENCODING, chunked);
         }
-        if write_head(&mut client, &answer).await.is_ok() {
+        if write_head(&mut client, &answer, limit).await.is_ok() {
             lease.acknowledge();
             // Who has left does not need the rest.
             let _ = write_body(&mut client, answer.into_body(), in_chunks).await;
@@ -161,7 +164,7 @@ async fn pass_back<T: Transport>(
         return;
     }
     let upgraded = hyper::upgrade::on(&mut answer);
-    if write_head(&mut client, &answer).await.is_err() {
+    if write_head(&mut client, &answer, limit).await.is_err() {
         return;
     }
     lease.acknowledge();
@@ -179,10 +182,12 @@ async fn pass_back<T: Transport>(
     debug!(id, "ended");
 }
 
+/// Gives up on a client that does not take it within `limit`: others may wait for this admission.
 async fn write_head<T: Transport>(
     client: &mut T,
     answer: &Response<Incoming>,
-) -> std::io::Result<()> {
+    limit: Duration,
+) -> io::Result<()> {
     let status = answer.status();
     let mut head = format!("HTTP/1.1 {} ", status.as_str()).into_bytes();
     // Set where it is not the usual one.
@@ -198,8 +203,11 @@ async fn write_head<T: Transport>(
         head.extend_from_slice(b"\r\n");
     }
     head.extend_from_slice(b"\r\n");
-    client.write_all(&head).await?;
-    client.flush().await
+    timeout(limit, async {
+        client.write_all(&head).await?;
+        client.flush().await
+    })
+    .await?
 }
 
 /// Writes a body, and its end only if it came to one.
@@ -207,7 +215,7 @@ async fn write_body<T: Transport>(
     client: &mut T,
     mut body: Incoming,
     in_chunks: bool,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return Ok(()) };
         let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) else {
