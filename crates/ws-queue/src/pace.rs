@@ -40,3 +40,6 @@ impl Pace {
         self.next = Some(due + self.spacing);
     }
 }
+
+#[cfg(test)]
+mod tests;

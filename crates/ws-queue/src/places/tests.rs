@@ -6,6 +6,9 @@ use super::{Arrival, LOOK_BUDGET, LOOK_INTERVAL, Origin, Places, Position, Seat}
 use crate::slot::Resolution;
 use crate::{QueueConfig, Refusal};
 
+mod properties;
+mod reference;
+
 #[derive(Clone)]
 struct Client {
     position: Position,
