@@ -104,6 +104,9 @@ impl<'a> Wait<'a> {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use startup_phases::Phase;
 
