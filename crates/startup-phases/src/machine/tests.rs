@@ -2,6 +2,8 @@ use super::*;
 use crate::Phase::{Cache, Database, Finalize, Init, Services};
 
 mod every_history;
+mod properties;
+mod reference;
 
 /// A machine and the clock it is shown: one millisecond passes before each call.
 struct Bench {

@@ -1,36 +1,44 @@
 //! All orders in which the steps of small plans can end, and all ways in which each can end.
 
+use super::reference::Reference;
 use super::*;
 
 /// Calls `leaf` for every order in which the steps of `plan` can end, and every way each can end.
-fn every_history(plan: &[Planned], leaf: &mut impl FnMut(&[(usize, bool)], &Bench)) {
+/// Returns how many there are.
+fn every_history(plan: &[Planned], leaf: &mut impl FnMut(&[(usize, bool)], &Bench)) -> usize {
     fn go(
         plan: &[Planned],
         ends: &mut Vec<(usize, bool)>,
         leaf: &mut impl FnMut(&[(usize, bool)], &Bench),
-    ) {
+    ) -> usize {
         // A machine cannot be cloned: each branch replays its way from the start.
         let mut bench = Bench::started(plan);
+        let mut reference = Reference::started(plan);
         for &(index, well) in ends.iter() {
             bench.end(index, if well { Ok(()) } else { Err("no") });
+            reference.end(index, well);
         }
         check(plan, &bench);
+        reference.agrees(&bench);
         if bench.machine.state().is_final() {
-            return leaf(ends, &bench);
+            leaf(ends, &bench);
+            return 1;
         }
         assert!(
             !bench.running.is_empty(),
             "nothing runs and nothing is final: {ends:?}"
         );
+        let mut histories = 0;
         for index in bench.running {
             for well in [true, false] {
                 ends.push((index, well));
-                go(plan, ends, leaf);
+                histories += go(plan, ends, leaf);
                 ends.pop();
             }
         }
+        histories
     }
-    go(plan, &mut Vec::new(), leaf);
+    go(plan, &mut Vec::new(), leaf)
 }
 
 /// What holds at every moment of every history.
@@ -85,7 +93,7 @@ fn p1_p2_every_order_of_ends_keeps_the_rules() {
         step(Services, "agents"),
     ];
     let (mut complete, mut failed) = (0, 0);
-    every_history(&plan, &mut |ends, bench| match bench.machine.state() {
+    let histories = every_history(&plan, &mut |ends, bench| match bench.machine.state() {
         State::Complete => {
             complete += 1;
             assert_eq!(ends.len(), plan.len());
@@ -110,6 +118,91 @@ fn p1_p2_every_order_of_ends_keeps_the_rules() {
     // 2 orders in init, 3 in database, 1 in services; two optional steps end well or badly.
     assert_eq!(complete, 2 * 3 * 4);
     assert!(failed > complete);
+    println!("explored: a startup of six steps in every order of ends: {histories} histories");
+}
+
+/// Three steps, each in the one phase or the other, critical or optional, and after any of the
+/// others that it may follow.
+fn every_small_plan() -> Vec<Vec<Planned>> {
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+    let mut plans = Vec::new();
+    for choice in 0..1_u32 << 12 {
+        let bit = |index: usize| choice >> index & 1 == 1;
+        let plan: Vec<_> = (0..3)
+            .map(|index| Planned {
+                phase: [Database, Services][usize::from(bit(index))],
+                critical: bit(3 + index),
+                name: NAMES[index].to_owned(),
+                // The other two steps, by how far they are behind this one.
+                after: (1..3)
+                    .filter(|behind| bit(5 + 2 * index + behind))
+                    .map(|behind| (index + behind) % 3)
+                    .collect(),
+            })
+            .collect();
+        if can_be_followed(&plan) {
+            plans.push(plan);
+        }
+    }
+    plans
+}
+
+/// No step waits for one of a later phase, nor, however indirectly, for itself.
+fn can_be_followed(plan: &[Planned]) -> bool {
+    let mut free = vec![false; plan.len()];
+    for _ in plan {
+        for (index, step) in plan.iter().enumerate() {
+            let mut others = step.after.iter();
+            free[index] = others.all(|&other| plan[other].phase <= step.phase && free[other]);
+        }
+    }
+    free.iter().all(|free| *free)
+}
+
+#[test]
+fn p1_p2_p6_every_history_of_every_small_plan_keeps_the_rules() {
+    let plans = every_small_plan();
+    let mut failed = 0;
+    let histories: usize = plans
+        .iter()
+        .map(|plan| {
+            every_history(plan, &mut |ends, bench| {
+                if matches!(bench.machine.state(), State::Failed(_)) {
+                    failed += 1;
+                    p6_nothing_starts_any_more(plan, ends);
+                }
+            })
+        })
+        .sum();
+    assert!(failed > 0);
+    let plans = plans.len();
+    println!(
+        "explored: {plans} startups of three steps in every order of ends: {histories} histories"
+    );
+}
+
+/// Whatever a failure cut off may still end, in any way: it is only noted.
+fn p6_nothing_starts_any_more(plan: &[Planned], ends: &[(usize, bool)]) {
+    for well in [true, false] {
+        let mut bench = Bench::started(plan);
+        let mut reference = Reference::started(plan);
+        for &(index, well) in ends {
+            bench.end(index, if well { Ok(()) } else { Err("no") });
+            reference.end(index, well);
+        }
+        let events = bench.events();
+        assert!(
+            events
+                .last()
+                .is_some_and(|last| last.starts_with("startup failed"))
+        );
+        for index in reference.cancelled() {
+            bench.end(index, if well { Ok(()) } else { Err("no") });
+            reference.end(index, well);
+            reference.agrees(&bench);
+            assert_eq!(bench.events(), events);
+        }
+    }
 }
 
 #[test]
@@ -121,7 +214,7 @@ fn p3_the_same_outcomes_give_the_same_report_in_every_order() {
         optional(Services, "mail"),
     ];
     let mut reports: Vec<(Vec<(usize, bool)>, Report)> = Vec::new();
-    every_history(&plan, &mut |ends, bench| {
+    let histories = every_history(&plan, &mut |ends, bench| {
         if *bench.machine.state() != State::Complete {
             return;
         }
@@ -141,6 +234,7 @@ fn p3_the_same_outcomes_give_the_same_report_in_every_order() {
         }
     });
     assert_eq!(reports.len(), 2 * 2 * 2);
+    println!("explored: the report of a startup in every order of ends: {histories} histories");
 }
 
 #[test]
