@@ -174,7 +174,7 @@ impl<S: Seat> Places<S> {
         let place = self
             .take_waiting(position)
             .or_else(|| self.leased.remove(&position))?;
-        self.totals.abandoned += 1;
+        self.count(Resolution::Abandoned);
         self.advance(now);
         Some(place.seat)
     }
@@ -182,7 +182,7 @@ impl<S: Seat> Places<S> {
     /// The admitted connection is really served: it leaves its place.
     pub(crate) fn acknowledge(&mut self, now: Instant, position: Position) -> Option<S> {
         let place = self.leased.remove(&position)?;
-        self.totals.admitted += 1;
+        self.count(Resolution::Admitted);
         self.advance(now);
         Some(place.seat)
     }
@@ -381,26 +381,24 @@ impl<S: Seat> Places<S> {
     }
 
     fn conclude(&mut self, place: Place<S>, end: Resolution) {
-        match end {
-            Resolution::Admitted => self.totals.admitted += 1,
-            Resolution::Expired => self.totals.expired += 1,
-            Resolution::Abandoned => self.totals.abandoned += 1,
-            Resolution::Refused(why) => self.count_refused(why),
-        }
+        self.count(end);
         self.ended.push((place.seat, end));
     }
 
     fn refuse(&mut self, why: Refusal) -> Arrival {
-        self.count_refused(why);
+        self.count(Resolution::Refused(why));
         Arrival::Refused(why)
     }
 
-    fn count_refused(&mut self, why: Refusal) {
-        *match why {
-            Refusal::Full => &mut self.totals.refused_full,
-            Refusal::Early => &mut self.totals.refused_early,
-            Refusal::Failed => &mut self.totals.refused_failed,
-            Refusal::Draining => &mut self.totals.refused_draining,
+    fn count(&mut self, end: Resolution) {
+        *match end {
+            Resolution::Admitted => &mut self.totals.admitted,
+            Resolution::Expired => &mut self.totals.expired,
+            Resolution::Abandoned => &mut self.totals.abandoned,
+            Resolution::Refused(Refusal::Full) => &mut self.totals.refused_full,
+            Resolution::Refused(Refusal::Early) => &mut self.totals.refused_early,
+            Resolution::Refused(Refusal::Failed) => &mut self.totals.refused_failed,
+            Resolution::Refused(Refusal::Draining) => &mut self.totals.refused_draining,
         } += 1;
     }
 }

@@ -285,6 +285,17 @@ fn looks_go_round_all_places() {
 }
 
 #[test]
+fn a_look_that_has_room_for_all_begins_at_the_first() {
+    let mut it = Harness::new(&QueueConfig::default().max_size(LOOK_BUDGET + 1));
+    let clients = it.hold(LOOK_BUDGET + 1);
+    it.advance(LOOK_INTERVAL);
+    it.places.leave(it.now, LOOK_BUDGET as Position);
+    clients[0].alive.set(false);
+    it.advance(LOOK_INTERVAL);
+    assert_eq!(it.ended(), [(0, Resolution::Abandoned)]);
+}
+
+#[test]
 fn the_dead_are_not_admitted_and_cost_no_pace() {
     let mut it = Harness::new(&QueueConfig::default().release_per_second(1));
     let clients = it.hold(3);
