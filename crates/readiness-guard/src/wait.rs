@@ -265,6 +265,14 @@ mod tests {
     }
 
     #[test]
+    fn a_startup_that_reports_at_the_limit_has_no_more_time() {
+        let waited = drive(&config("staging"), ms(0), |now| {
+            if now < ms(3000) { UNKNOWN } else { EARLY }
+        });
+        assert_eq!(waited, (ms(3000), 31, Err(Reason::PhaseTimeout)));
+    }
+
+    #[test]
     fn a_failure_ends_the_wait_at_the_look_that_sees_it() {
         let failed = Sight {
             state: ReadinessState::Failed,

@@ -250,8 +250,33 @@ fn p9_running_steps_are_in_the_report_with_what_they_took_so_far() {
         (b.state, b.duration),
         (StepState::Done, Some(Duration::from_millis(1)))
     );
-    assert_eq!(report.phases[1].state, PhaseState::Pending);
+    let states: Vec<_> = report.phases.iter().map(|phase| phase.state).collect();
+    assert_eq!(states[..2], [PhaseState::Running, PhaseState::Pending]);
     assert_eq!(report.elapsed, Duration::from_millis(10));
+}
+
+#[test]
+fn p9_the_history_tells_how_long_each_step_and_each_phase_took() {
+    let mut bench = Bench::started(&[step(Init, "a"), step(Cache, "b")]);
+    bench.end(0, Ok(()));
+    bench.now += Duration::from_millis(9);
+    bench.end(1, Ok(()));
+    let took = |transition: &Transition| match transition.event {
+        Event::StepEnded { duration, .. } => Some(duration.as_millis()),
+        Event::PhaseReached { phase, duration } if [Init, Cache].contains(&phase) => {
+            Some(duration.as_millis())
+        }
+        _ => None,
+    };
+    let took: Vec<_> = bench.machine.log().iter().filter_map(took).collect();
+    assert_eq!(took, [1, 1, 10, 10]);
+}
+
+#[test]
+fn p4_a_step_that_failed_startup_has_not_degraded_it() {
+    let mut bench = Bench::started(&[step(Init, "a")]);
+    bench.end(0, Err("broken"));
+    assert_eq!(bench.report().degraded, []);
 }
 
 #[test]
