@@ -106,11 +106,13 @@ fn test(workspace: &Workspace, all_installed: bool) -> Result<()> {
     shell::run(&mut test)
 }
 
-/// Every interleaving of a few threads at the gate, on the code that ships (Q1). The primitives are
-/// others then, so what is built lies in a directory of its own.
+/// Every interleaving of a few threads at the gate and at the watch, on the code that ships (Q1,
+/// P6). The primitives are others then, so what is built lies in a directory of its own.
 fn models(workspace: &Workspace) -> Result<()> {
-    let mut test = workspace.command("cargo test --package ws-queue --lib models");
-    test.env("RUSTFLAGS", "--cfg ws_queue_loom");
+    let packages = "--package ws-queue --package startup-phases";
+    let line = format!("cargo test --profile prove {packages} --lib models");
+    let mut test = workspace.command(&line);
+    test.env("RUSTFLAGS", "--cfg loom_models");
     test.env("CARGO_TARGET_DIR", workspace.path("target/models"));
     shell::run(&mut test)
 }

@@ -2,19 +2,17 @@
 
 use std::sync::{Arc, Weak};
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
-
+use crate::clock;
 use crate::queue::Shared;
+use crate::sync::Notify;
 
 pub(crate) async fn run<C>(shared: Weak<Shared<C>>, alarm: Arc<Notify>) {
     while let Some(next) = shared
         .upgrade()
-        .map(|shared| shared.turnstile.tick(Instant::now().into_std()))
+        .map(|shared| shared.turnstile.tick(clock::now()))
     {
         match next {
-            // Either way there may be something to do.
-            Some(at) => drop(timeout_at(at.into(), alarm.notified()).await),
+            Some(at) => clock::until(at, alarm.notified()).await,
             None => alarm.notified().await,
         }
     }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use tokio::time::Instant;
-
+use crate::clock::now;
 use crate::{HoldQueue, QueueStatus, Refusal};
 
 /// Opens and closes the way for everyone who arrives at the [`HoldQueue`].
@@ -78,8 +77,4 @@ impl<C> fmt::Debug for Gate<C> {
             .field("status", &self.status())
             .finish()
     }
-}
-
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }

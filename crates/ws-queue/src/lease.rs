@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
+use crate::clock;
 use crate::places::{Origin, Position};
 use crate::slot::Slot;
 use crate::{HoldQueue, Ticket};
@@ -41,11 +40,10 @@ impl<C> Lease<C> {
     /// The connection is served: it is counted as admitted, and leaves its place.
     pub fn acknowledge(mut self) {
         self.ended = true;
-        self.queue.shared.turnstile.acknowledge(
-            || Instant::now().into_std(),
-            self.position,
-            self.origin,
-        );
+        self.queue
+            .shared
+            .turnstile
+            .acknowledge(clock::now, self.position, self.origin);
     }
 
     /// What the connection was admitted to has gone away again: it waits as before, at its old
@@ -58,7 +56,7 @@ impl<C> Lease<C> {
         self.ended = true;
         let slot = Arc::new(Slot::new(Arc::downgrade(connection)));
         self.queue.shared.turnstile.give_back(
-            Instant::now().into_std(),
+            clock::now(),
             self.position,
             self.origin,
             Arc::clone(&slot),
@@ -70,11 +68,10 @@ impl<C> Lease<C> {
 impl<C> Drop for Lease<C> {
     fn drop(&mut self) {
         if !self.ended {
-            self.queue.shared.turnstile.leave(
-                Instant::now().into_std(),
-                self.position,
-                self.origin,
-            );
+            self.queue
+                .shared
+                .turnstile
+                .leave(clock::now(), self.position, self.origin);
         }
     }
 }

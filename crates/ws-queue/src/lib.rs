@@ -44,6 +44,7 @@
 //! It never keeps a connection alive, never answers a client, and never decides when to open:
 //! that is for whoever owns the [`Gate`].
 
+mod clock;
 mod config;
 mod driver;
 mod gate;
@@ -57,6 +58,9 @@ mod status;
 mod sync;
 mod ticket;
 mod turnstile;
+
+#[cfg(all(test, any(loom_models, shuttle_models)))]
+mod models;
 
 pub use config::QueueConfig;
 pub use gate::Gate;

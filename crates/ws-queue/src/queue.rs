@@ -1,13 +1,12 @@
 //! The half of a gate through which connections come.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use tokio::sync::Notify;
-use tokio::time::Instant;
-
+use crate::clock;
 use crate::places::{Arrival, Origin};
 use crate::slot::Slot;
+use crate::sync::Notify;
 use crate::turnstile::Turnstile;
 use crate::{Entry, Gate, Lease, QueueConfig, QueueStatus, Ticket, driver};
 
@@ -21,6 +20,17 @@ use crate::{Entry, Gate, Lease, QueueConfig, QueueStatus, Ticket, driver};
 /// Outside a tokio runtime.
 #[must_use = "dropping the gate refuses everyone"]
 pub fn gate<C: Send + Sync + 'static>(config: &QueueConfig) -> (Gate<C>, HoldQueue<C>) {
+    let (gate, queue) = halves(config);
+    let shared = &queue.shared;
+    tokio::spawn(driver::run(
+        Arc::downgrade(shared),
+        Arc::clone(&shared.alarm),
+    ));
+    (gate, queue)
+}
+
+/// The two halves without a task for the timers: models tick by themselves.
+pub(crate) fn halves<C>(config: &QueueConfig) -> (Gate<C>, HoldQueue<C>) {
     let alarm = Arc::new(Notify::new());
     let turnstile = Turnstile::new(config, {
         let alarm = Arc::clone(&alarm);
@@ -28,17 +38,16 @@ pub fn gate<C: Send + Sync + 'static>(config: &QueueConfig) -> (Gate<C>, HoldQue
     });
     let shared = Arc::new(Shared {
         turnstile,
-        alarm: Arc::clone(&alarm),
+        alarm,
         gone: Notify::new(),
     });
-    tokio::spawn(driver::run(Arc::downgrade(&shared), alarm));
     let queue = HoldQueue { shared };
     (Gate::new(queue.clone()), queue)
 }
 
 pub(crate) struct Shared<C> {
-    pub(crate) turnstile: Turnstile<Weak<C>>,
-    alarm: Arc<Notify>,
+    pub(crate) turnstile: Turnstile<C>,
+    pub(crate) alarm: Arc<Notify>,
     /// Told when the gate was closed by [`HoldQueue::report_gone`].
     pub(crate) gone: Notify,
 }
@@ -53,7 +62,7 @@ impl<C> Drop for Shared<C> {
 /// Where connections arrive: each is admitted, gets a place, or is refused, in one step.
 ///
 /// Cheap to clone; every clone is the same queue. `C` is whatever stands for a connection: the
-/// queue keeps a [`Weak`] to it and never looks inside.
+/// queue keeps a [`Weak`](std::sync::Weak) to it and never looks inside.
 pub struct HoldQueue<C> {
     pub(crate) shared: Arc<Shared<C>>,
 }
@@ -69,7 +78,7 @@ impl<C> HoldQueue<C> {
             return Entry::Admitted(Lease::new(self.clone(), position, Origin::OpenGate));
         }
         let slot = Arc::new(Slot::new(Arc::downgrade(connection)));
-        let now = Instant::now().into_std();
+        let now = clock::now();
         match self.shared.turnstile.arrive(now, Arc::clone(&slot)) {
             (Arrival::Admitted, position) => {
                 Entry::Admitted(Lease::new(self.clone(), position, Origin::OpenGate))
@@ -86,7 +95,7 @@ impl<C> HoldQueue<C> {
     /// before the gate's owner does, and everyone behind it would find the same. Then
     /// [give the lease back](crate::Lease::give_back).
     pub fn report_gone(&self) {
-        if self.shared.turnstile.close(Instant::now().into_std()) {
+        if self.shared.turnstile.close(clock::now()) {
             self.shared.gone.notify_one();
         }
     }
@@ -94,7 +103,7 @@ impl<C> HoldQueue<C> {
     /// What is held now, and what became of everyone so far.
     #[must_use]
     pub fn status(&self) -> QueueStatus {
-        self.shared.turnstile.status(Instant::now().into_std())
+        self.shared.turnstile.status(clock::now())
     }
 }
 

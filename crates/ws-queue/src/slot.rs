@@ -4,18 +4,7 @@ use std::sync::Weak;
 use std::task::Waker;
 
 use crate::Refusal;
-use crate::sync::{AtomicU8, AtomicWaker, Ordering};
-
-/// Whether the connection behind a place still exists.
-pub(crate) trait Liveness {
-    fn is_alive(&self) -> bool;
-}
-
-impl<C> Liveness for Weak<C> {
-    fn is_alive(&self) -> bool {
-        self.strong_count() > 0
-    }
-}
+use crate::sync::{self, AtomicU8, AtomicWaker, Ordering};
 
 /// How a wait ended, before it is told to the ticket's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +47,14 @@ impl Resolution {
 /// Shared between a place in the queue and the ticket of its connection.
 ///
 /// Only code that holds the turnstile's lock writes the resolution; the ticket reads it without.
-pub(crate) struct Slot<L> {
+pub(crate) struct Slot<C> {
     resolution: AtomicU8,
     waker: AtomicWaker,
-    connection: L,
+    connection: Weak<C>,
 }
 
-impl<L: Liveness> Slot<L> {
-    pub(crate) fn new(connection: L) -> Self {
+impl<C> Slot<C> {
+    pub(crate) fn new(connection: Weak<C>) -> Self {
         Self {
             resolution: AtomicU8::new(WAITING),
             waker: AtomicWaker::new(),
@@ -74,7 +63,7 @@ impl<L: Liveness> Slot<L> {
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.connection.is_alive()
+        sync::is_alive(&self.connection)
     }
 
     /// Tells the ticket, without waking its task yet: that happens outside the lock.

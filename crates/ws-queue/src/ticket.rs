@@ -3,11 +3,10 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::time::Instant;
-
+use crate::clock;
 use crate::places::{Origin, Position};
 use crate::slot::{Resolution, Slot};
 use crate::{HoldQueue, Lease, Outcome};
@@ -23,13 +22,13 @@ use crate::{HoldQueue, Lease, Outcome};
 #[must_use = "dropping a ticket gives up its place"]
 pub struct Ticket<C> {
     queue: HoldQueue<C>,
-    slot: Arc<Slot<Weak<C>>>,
+    pub(crate) slot: Arc<Slot<C>>,
     position: Position,
     told: bool,
 }
 
 impl<C> Ticket<C> {
-    pub(crate) fn new(queue: HoldQueue<C>, slot: Arc<Slot<Weak<C>>>, position: Position) -> Self {
+    pub(crate) fn new(queue: HoldQueue<C>, slot: Arc<Slot<C>>, position: Position) -> Self {
         Self {
             queue,
             slot,
@@ -49,7 +48,7 @@ impl<C> Ticket<C> {
         self.queue
             .shared
             .turnstile
-            .leave(Instant::now().into_std(), self.position, Origin::Place);
+            .leave(clock::now(), self.position, Origin::Place);
     }
 }
 

@@ -12,38 +12,38 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::places::{Arrival, Origin, Places, Position, Seat};
-use crate::slot::{Liveness, Slot};
+use crate::slot::Slot;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::{QueueConfig, QueueStatus, Refusal};
 
 const OPEN: u64 = 1;
 const ONE_ARRIVAL: u64 = 2;
 
-pub(crate) struct Turnstile<L> {
+pub(crate) struct Turnstile<C> {
     word: AtomicU64,
     /// Ends of the leases that were handed out at the open gate, where no lock is taken.
     admitted_at_gate: AtomicU64,
     abandoned_at_gate: AtomicU64,
-    under_lock: Mutex<UnderLock<L>>,
+    under_lock: Mutex<UnderLock<C>>,
     /// Called when something is due earlier than was known.
     alarm: Box<dyn Fn() + Send + Sync>,
 }
 
-struct UnderLock<L> {
-    places: Places<Arc<Slot<L>>>,
+struct UnderLock<C> {
+    places: Places<Arc<Slot<C>>>,
     /// What the bit in the word says.
     open: bool,
     /// When the timer will call [`Turnstile::tick`].
     timer: Option<Instant>,
 }
 
-impl<L: Liveness> Seat for Arc<Slot<L>> {
+impl<C> Seat for Arc<Slot<C>> {
     fn is_alive(&self) -> bool {
         Slot::is_alive(self)
     }
 }
 
-impl<L: Liveness> Turnstile<L> {
+impl<C> Turnstile<C> {
     pub(crate) fn new(config: &QueueConfig, alarm: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             word: AtomicU64::new(0),
@@ -69,7 +69,7 @@ impl<L: Liveness> Turnstile<L> {
     }
 
     /// Arrives at a gate that was found closed.
-    pub(crate) fn arrive(&self, now: Instant, slot: Arc<Slot<L>>) -> (Arrival, Position) {
+    pub(crate) fn arrive(&self, now: Instant, slot: Arc<Slot<C>>) -> (Arrival, Position) {
         self.locked(now, |places| {
             // Numbered under the lock, so that the order of positions is the order of entry.
             let position = self.word.fetch_add(ONE_ARRIVAL, Ordering::AcqRel) / ONE_ARRIVAL;
@@ -124,7 +124,7 @@ impl<L: Liveness> Turnstile<L> {
         now: Instant,
         position: Position,
         origin: Origin,
-        slot: Arc<Slot<L>>,
+        slot: Arc<Slot<C>>,
     ) {
         drop(self.locked(now, |places| places.give_back(now, position, origin, slot)));
     }
@@ -153,7 +153,7 @@ impl<L: Liveness> Turnstile<L> {
         status
     }
 
-    fn locked<R>(&self, now: Instant, change: impl FnOnce(&mut Places<Arc<Slot<L>>>) -> R) -> R {
+    fn locked<R>(&self, now: Instant, change: impl FnOnce(&mut Places<Arc<Slot<C>>>) -> R) -> R {
         let mut under_lock = self.under_lock.lock();
         let answer = change(&mut under_lock.places);
         let ended = under_lock.places.take_ended();
@@ -177,7 +177,7 @@ impl<L: Liveness> Turnstile<L> {
         answer
     }
 
-    fn publish(&self, under_lock: &mut UnderLock<L>) {
+    fn publish(&self, under_lock: &mut UnderLock<C>) {
         let open = under_lock.places.is_open();
         if open != under_lock.open {
             under_lock.open = open;
@@ -189,6 +189,3 @@ impl<L: Liveness> Turnstile<L> {
         }
     }
 }
-
-#[cfg(all(test, ws_queue_loom))]
-mod models;
