@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
-use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::machine::{Machine, Planned};
+use crate::sync::{Mutex, watch};
 use crate::watch::Shared;
 use crate::{Event, PhaseWatch, Report, State, Transition};
 

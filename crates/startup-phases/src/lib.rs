@@ -60,8 +60,12 @@ mod sequence;
 mod state;
 mod step;
 mod stop;
+mod sync;
 mod timeline;
 mod watch;
+
+#[cfg(all(test, loom_models))]
+mod models;
 
 pub use builder::SequenceBuilder;
 pub use error::{BuildError, Problem, StartupError};

@@ -4,11 +4,10 @@ use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::machine::Machine;
+use crate::sync::{Mutex, watch};
 use crate::{Failure, Phase, Report, State, Transition};
 
 /// What the driver and all observers share.
