@@ -120,14 +120,15 @@ fn parse(mut buffer: BytesMut, length: usize) -> Result<Head, HeadError> {
         Err(httparse::Error::Version) => return Err(HeadError::Version),
         Err(error) => return Err(HeadError::Malformed(error)),
     }
-    let wants_upgrade = request.headers.iter().any(|header| {
+    let names_websocket = request.headers.iter().any(|header| {
         header.name.eq_ignore_ascii_case("upgrade")
             && header
                 .value
                 .split(|&byte| byte == b',')
                 .any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
     });
-    if !wants_upgrade {
+    // To HTTP/1.0 an upgrade means nothing: whoever passed it on would not carry what follows.
+    if !names_websocket || request.version != Some(1) {
         return Ok(Head::Plain {
             read: buffer.freeze(),
         });
@@ -207,6 +208,12 @@ mod tests {
             panic!("not plain")
         };
         assert_eq!(&read[..], bytes);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upgrade_asked_for_in_http_1_0_is_none() {
+        let old = read_bytes(b"GET / HTTP/1.0\r\nUpgrade: websocket\r\n\r\n").await;
+        assert!(matches!(old, Ok(Head::Plain { .. })), "{old:?}");
     }
 
     #[tokio::test(start_paused = true)]
