@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::Url;
+use url::{Position, Url};
 
 use super::{Address, Target, exec, http, nats, notify, postgres, redis, tcp, ws};
 
@@ -151,6 +151,18 @@ pub(super) fn refuse_path(url: &Url) -> Result<(), String> {
     }
 }
 
+/// An `@` behind the host: a password was not escaped, and the rest of it would be shown by whoever
+/// explains what is wrong with the database or a parameter.
+pub(super) fn refuse_rest_of_password(url: &Url) -> Result<(), String> {
+    if url[Position::BeforePath..].contains('@') {
+        return Err(
+            "`@` behind the host: in a password `/` is written %2F and `?` %3F, elsewhere `@` %40"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
 pub(super) fn refuse_query(url: &Url) -> Result<(), String> {
     match url.query() {
         None => Ok(()),
@@ -249,7 +261,9 @@ mod tests {
             "postgres://app:1/s3cret@db/app",
             "postgres://app:s3cret@db/app?sslmode=require",
             "postgres://app:s3cret@db/app?password=s3cret",
+            "postgres://app:1?s3cret@db/app",
             "redis://app:s3cret@cache/x",
+            "redis://app:1/s3cret@cache/0",
             "app:s3cret@db",
             "tcp://app:s3cret@db:1",
             "exec:psql --password s3cret | cat",

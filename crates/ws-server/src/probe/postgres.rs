@@ -6,7 +6,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use url::Url;
 
-use super::address::decoded;
+use super::address::{decoded, refuse_rest_of_password};
 use super::connect::Endpoint;
 use super::error::Seen;
 
@@ -17,12 +17,7 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) fn parse(url: &Url) -> Result<Self, String> {
-        if url.path().contains('@') {
-            return Err(
-                "`@` in the database's name: in a password `/` is written %2F, in a name `@` %40"
-                    .to_owned(),
-            );
-        }
+        refuse_rest_of_password(url)?;
         let endpoint = Endpoint::of(url, Some(5432))?;
         if endpoint.host.starts_with("%2F") || endpoint.host.starts_with("%2f") {
             return Err(

@@ -6,7 +6,7 @@ use ::redis::{
 };
 use url::Url;
 
-use super::address::refuse_query;
+use super::address::{refuse_query, refuse_rest_of_password};
 use super::connect::Endpoint;
 use super::error::Seen;
 
@@ -18,6 +18,7 @@ pub(super) struct Redis {
 impl Redis {
     pub(super) fn parse(url: &Url) -> Result<Self, String> {
         refuse_query(url)?;
+        refuse_rest_of_password(url)?;
         let database = url.path().trim_matches('/');
         if !database.is_empty() && database.parse::<u32>().is_err() {
             return Err(format!(
