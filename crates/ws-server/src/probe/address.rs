@@ -118,16 +118,19 @@ fn shown(mut url: Url) -> String {
 }
 
 /// An address that cannot be read, without what may be a secret: all up to the last `@`, and the
-/// query. Where a password is not escaped nothing says where it begins.
+/// query. Where a password is not escaped nothing says where it begins; and where a `?` comes before
+/// that `@`, nothing says which of the two what follows belongs to.
 fn without_secrets(text: &str) -> String {
     if text.starts_with("exec:") {
         return "exec:…".to_owned();
     }
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let separator = if scheme.is_empty() { "" } else { "://" };
-    let (mask, rest) = rest
-        .rsplit_once('@')
-        .map_or(("", rest), |(_, rest)| ("***@", rest));
+    let (before, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+    if before.contains('?') {
+        return format!("{scheme}{separator}***");
+    }
+    let mask = if before.is_empty() { "" } else { "***@" };
     let (rest, query) = rest
         .split_once('?')
         .map_or((rest, ""), |(rest, _)| (rest, "?***"));
@@ -264,6 +267,7 @@ mod tests {
             "postgres://app:1?s3cret@db/app",
             "redis://app:s3cret@cache/x",
             "redis://app:1/s3cret@cache/0",
+            "postgres://db/app?application_name=a@b&options=s3cret",
             "app:s3cret@db",
             "tcp://app:s3cret@db:1",
             "exec:psql --password s3cret | cat",
