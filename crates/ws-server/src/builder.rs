@@ -294,6 +294,7 @@ async fn stop_signals(count: usize) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             for _ in 0..count {
                 tokio::select! {
+                    biased;
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                 }

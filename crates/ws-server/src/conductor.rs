@@ -83,8 +83,9 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
                 // What has just gone is looked for at the next interval, so that an upstream that
                 // comes and goes is asked no more often than that.
                 tokio::select! {
-                    () = sleep(server.settings.guard.interval) => {}
+                    biased;
                     () = signal.sent() => {}
+                    () = sleep(server.settings.guard.interval) => {}
                 }
             }
             () = signal.lost() => {

@@ -181,6 +181,8 @@ async fn close_live(server: &Shared, gate: &Gate<Client>, is_shared_listener: bo
         server.registry.emptied().await;
     };
     tokio::select! {
+        // Whose moment has come is told so, before the time is found to be over.
+        biased;
         never = server.drain.tell(&schedule) => match never {},
         in_time = timeout_at(end, closed) => if in_time.is_err() {
             let left = server.registry.connections().live;

@@ -57,6 +57,7 @@ impl Notify {
 async fn hear(socket: NotifySocket, tell: watch::Sender<Option<Said>>) {
     loop {
         tokio::select! {
+            biased;
             () = tell.closed() => return,
             said = socket.hear() => match said {
                 Ok(said) => drop(tell.send_replace(Some(said))),
