@@ -1,12 +1,16 @@
 //! Puts a server together.
 
 use std::future::{Future, pending};
+#[cfg(feature = "proxy")]
+use std::io;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, select};
 use readiness_guard::{Environment, GuardConfig, ReadinessCheck, ReadinessGuard};
 use startup_phases::{Phase, Sequence};
+#[cfg(feature = "proxy")]
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::warn;
@@ -16,7 +20,9 @@ use crate::error::ServeError;
 use crate::handler::{self, Handler, Handlers};
 use crate::listener::{Listener, bind};
 #[cfg(feature = "proxy")]
-use crate::proxy::{InvalidUpstream, Upstream};
+use crate::probe::Stream;
+#[cfg(feature = "proxy")]
+use crate::proxy::{Connector, InvalidUpstream, Upstream};
 use crate::request::Request;
 use crate::server::Server;
 #[cfg(feature = "proxy")]
@@ -36,7 +42,9 @@ pub struct ServerBuilder {
     handlers: Handlers,
     choose_subprotocol: Box<ChooseSubprotocol>,
     #[cfg(feature = "proxy")]
-    upstream: Option<Arc<Upstream>>,
+    upstream: Option<Upstream>,
+    #[cfg(feature = "proxy")]
+    connector: Option<Connector>,
     is_shared_listener: bool,
     stop: Option<BoxFuture<'static, ()>>,
     stop_too: Option<BoxFuture<'static, ()>>,
@@ -56,6 +64,8 @@ impl ServerBuilder {
             }),
             #[cfg(feature = "proxy")]
             upstream: None,
+            #[cfg(feature = "proxy")]
+            connector: None,
             is_shared_listener: false,
             stop: None,
             stop_too: None,
@@ -97,8 +107,45 @@ impl ServerBuilder {
     /// The address is none.
     #[cfg(feature = "proxy")]
     pub fn proxy(mut self, settings: &ProxySettings) -> Result<Self, InvalidUpstream> {
-        self.upstream = Some(Arc::new(Upstream::new(settings)?));
+        self.upstream = Some(Upstream::new(settings)?);
         Ok(self)
+    }
+
+    /// Reaches the upstream of [`proxy`](Self::proxy) by `connect` instead of by TCP: through a Unix
+    /// socket, say, or without any network. It is called for each request, and for each look at
+    /// whether the upstream is there; within `proxy.connect_timeout` it has to give a new connection,
+    /// or the upstream counts as not ready. Bytes go through it as they are: under `wss://` too, TLS
+    /// is its own affair.
+    ///
+    /// Default: connects to the address. A second call replaces the first; without `proxy` this has
+    /// no effect.
+    ///
+    /// ```
+    /// # use ws_server::{InvalidUpstream, Server, settings::ProxySettings};
+    /// # fn main() -> Result<(), InvalidUpstream> {
+    /// let upstream = "ws://application:80".to_owned();
+    /// let server = Server::builder()
+    ///     .proxy(&ProxySettings { upstream, ..ProxySettings::default() })?
+    ///     .upstream_through(|| tokio::net::UnixStream::connect("/run/application.sock"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Its future is dropped when its time is over, and when the client leaves that it is called for.
+    #[cfg(feature = "proxy")]
+    pub fn upstream_through<C, F, S>(mut self, connect: C) -> Self
+    where
+        C: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.connector = Some(Box::new(move || {
+            let connected = connect();
+            async move { Ok(Box::new(connected.await?) as Box<dyn Stream>) }.boxed()
+        }));
+        self
     }
 
     /// Chooses one of [the subprotocols a client offers](Request::subprotocols), or none. Default:
@@ -200,6 +247,8 @@ impl ServerBuilder {
             choose_subprotocol,
             #[cfg(feature = "proxy")]
             upstream,
+            #[cfg(feature = "proxy")]
+            connector,
             is_shared_listener,
             stop,
             stop_too,
@@ -215,6 +264,8 @@ impl ServerBuilder {
         }
         let guard = ReadinessGuard::new(startup.watch(), guard_config(&settings, &environment));
         let guard = checks.into_iter().fold(guard, ReadinessGuard::check);
+        #[cfg(feature = "proxy")]
+        let upstream = upstream.map(|it| Arc::new(it.through(connector)));
         #[cfg(feature = "proxy")]
         let guard = match &upstream {
             Some(upstream) => guard.check(upstream.monitor()),

@@ -10,11 +10,13 @@ mod frames;
 mod pass;
 mod tunnel;
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
@@ -34,10 +36,16 @@ use crate::settings::ProxySettings;
 /// What goes to the upstream, and what comes back through hyper.
 pub(crate) type PassedBody = BoxBody<Bytes, hyper::Error>;
 
+/// A way to the upstream that is not an address: a new connection each time it is called.
+pub(crate) type Connector =
+    Box<dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync>;
+
 /// Where admitted clients are passed on to.
 pub(crate) struct Upstream {
     shown: String,
     resource: Resource,
+    /// Instead of connecting to the address.
+    connector: Option<Connector>,
     connect_timeout: Duration,
     response_timeout: Duration,
 }
@@ -94,10 +102,16 @@ impl Upstream {
         }
         Ok(Self {
             resource: Resource::parse(&url)?,
+            connector: None,
             shown,
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
         })
+    }
+
+    pub(crate) fn through(mut self, connector: Option<Connector>) -> Self {
+        self.connector = connector;
+        self
     }
 
     /// Looks whether it accepts connections: what the gate stands on (Q8).
@@ -114,10 +128,16 @@ impl Upstream {
     /// Connects; names are resolved anew each time.
     async fn connect(&self) -> Result<Box<dyn Stream>, Unanswered> {
         let limit = self.connect_timeout;
-        let connected = timeout(limit, self.resource.open()).await;
-        connected
-            .map_err(|_| Unanswered::NotReady(format!("no connection within {limit:?}")))?
-            .map_err(|seen| Unanswered::NotReady(seen.into_words()))
+        let connected = async {
+            match &self.connector {
+                Some(connect) => connect().await.map_err(|error| error.to_string()),
+                None => self.resource.open().await.map_err(|seen| seen.into_words()),
+            }
+        };
+        timeout(limit, connected)
+            .await
+            .unwrap_or_else(|_| Err(format!("no connection within {limit:?}")))
+            .map_err(Unanswered::NotReady)
     }
 
     /// Sends a request over a new connection and gives its answer. A 101 can be upgraded. The time

@@ -9,6 +9,7 @@ mod carrying;
 mod closing;
 mod command;
 mod holding;
+mod reaching;
 mod readiness;
 mod requests;
 mod saying;
