@@ -9,6 +9,7 @@ pub mod figures;
 pub mod network;
 pub mod running;
 pub mod servers;
+pub mod simulation;
 pub mod startup;
 pub mod wire;
 
