@@ -83,6 +83,8 @@ pub(crate) struct Session<T> {
     stopping: Stopping,
     stage: Stage,
     end: End,
+    /// The client has said goodbye: the answer to that is the last there is to write.
+    client_closed: bool,
     /// Cleared when the socket gives nothing more: the client's close, its end, or its fault.
     readable: bool,
     /// The inbox was full when it was last looked at.
@@ -115,6 +117,7 @@ impl<T: Transport> Session<T> {
             stopping,
             stage: Stage::Open,
             end: End::Lost,
+            client_closed: false,
             readable: true,
             wants_room: false,
             blocked: false,
@@ -203,6 +206,7 @@ impl<T: Transport> Session<T> {
                     self.end = End::ByClient(frame.map_or(CloseCode::Status, |it| it.code));
                 }
                 // The socket answers by itself, and ends with the next read.
+                self.client_closed = true;
                 self.unflushed = true;
                 return;
             }
@@ -279,7 +283,9 @@ impl<T: Transport> Session<T> {
                 return;
             }
         };
-        self.end = End::ByServer(goodbye.code);
+        if !self.client_closed {
+            self.end = End::ByServer(goodbye.code);
+        }
         let until = Instant::now() + CLOSE_TIMEOUT;
         self.stage = Stage::Closing {
             goodbye: Some(goodbye),
@@ -345,6 +351,9 @@ impl<T: Transport> Session<T> {
     }
 
     fn next_frame(&mut self) -> Option<Frame> {
+        if self.client_closed {
+            return None;
+        }
         if self.keep_alive.take_ping() {
             return Some(Frame::Ping(Bytes::new()));
         }

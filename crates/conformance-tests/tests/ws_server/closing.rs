@@ -1,12 +1,17 @@
 //! The end of a connection, from either side (S5, S11): everyone learns of it, and nobody waits long.
 
 use std::future::pending;
+use std::io;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use conformance_tests::client::{Asked, frame, text_frame, upgrade};
-use tokio::io::AsyncWriteExt;
+use conformance_tests::network::memory;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
-use ws_server::{Closed, Connection};
+use ws_server::{Closed, Connection, Transport};
 
 use super::*;
 
@@ -53,6 +58,63 @@ async fn s11_what_a_client_sent_before_its_close_reaches_the_handler_in_order() 
     for expected in [Some("one"), Some("two"), None] {
         assert_eq!(told.recv().await.unwrap().as_deref(), expected);
     }
+}
+
+/// A stream that takes bytes at every second attempt only, as a socket whose buffer is just being
+/// emptied.
+struct Hesitant(DuplexStream, bool);
+
+impl AsyncRead for Hesitant {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Hesitant {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.1 = !self.1;
+        if self.1 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl Transport for Hesitant {
+    fn peer_has_left(&self) -> bool {
+        self.0.peer_has_left()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s11_a_clients_close_is_answered_although_something_else_waits_to_be_written() {
+    let (network, listener) = memory::<Hesitant>();
+    let _server = Running::on((), server(|_| {}), listener);
+    let (client, servers) = duplex(64 * 1024);
+    network.hand_over(Hesitant(servers, false), Ipv4Addr::LOCALHOST.into());
+    let mut asked = Asked::with(client, upgrade("/ws", &[])).await;
+    assert_eq!(asked.answer().await.status, 101);
+    // The echo is there in the moment in which the answer to the close cannot be written yet.
+    let goodbye = frame(0x88, &1000_u16.to_be_bytes());
+    asked.sends(&[text_frame("hello"), goodbye].concat()).await;
+    assert!(asked.rest().await.ends_with(&[0x88, 2, 3, 0xe8]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,7 +31,12 @@ pub(crate) fn goodbye_for(fault: &Error) -> Option<CloseFrame> {
 
 /// Closes the WebSocket of a client that is not served. Nobody waits for one that reads nothing.
 pub(crate) async fn say_goodbye<T: Transport>(socket: &mut Socket<T>, goodbye: CloseFrame) {
-    let sent = timeout(LINGER, socket.send(Frame::Close(Some(goodbye)))).await;
+    let sent = timeout(LINGER, async {
+        // Refused where the client has said goodbye first: then the answer to that is what is written.
+        let _ = socket.feed(Frame::Close(Some(goodbye))).await;
+        socket.flush().await
+    })
+    .await;
     if matches!(sent, Ok(Ok(()))) {
         linger(socket.get_mut()).await;
     }
