@@ -23,8 +23,9 @@ use crate::listener::Listener;
 use crate::registry::Client;
 use crate::shared::Shared;
 
-/// How long those may take to say what they want who were accepted before the server was told to
-/// stop, where nobody else is refused. A living client's request comes right behind its connection.
+/// How long those may take to say what they want who were accepted before: before the server was told
+/// to stop, where nobody else is refused, and before the last live connection ended. A living client's
+/// request comes right behind its connection.
 const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 
 /// As good as for ever, and an instant that can be told.
@@ -178,6 +179,10 @@ async fn close_live(server: &Shared, gate: &Gate<Client>, is_shared_listener: bo
             let _ = timeout(ARRIVAL_TIME, server.arriving.wait()).await;
         }
         gate.drain();
+        server.registry.emptied().await;
+        // Nobody is left without a word who has been accepted and is about to ask.
+        server.arriving.close();
+        let _ = timeout(ARRIVAL_TIME, server.arriving.wait()).await;
         server.registry.emptied().await;
     };
     tokio::select! {

@@ -331,3 +331,22 @@ async fn s9_the_drain_time_may_be_as_long_as_one_likes() {
     assert!(closes(clients).await.iter().all(|(_, code)| *code == 1001));
     server.end().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn s9_a_request_under_way_when_nobody_is_left_is_refused_and_not_dropped() {
+    let mut server = Running::in_memory(server(|_| {}));
+    let head = upgrade("/ws", &[]);
+    let (begin, rest) = head.split_at(20);
+    let mut asked = server.ask(begin).await;
+    let silent = server.network.connect_through(64);
+    // Both have been accepted.
+    server.status().await;
+    server.stop();
+    sleep(ms(300)).await;
+    asked.sends(rest.as_bytes()).await;
+    assert_eq!(asked.answer().await.json()["reason"], "draining");
+    // Who says nothing is not waited for longer than a second.
+    let ended = when(server.end()).await;
+    assert!(ended <= ms(1_000), "{ended:?}");
+    drop(silent);
+}
