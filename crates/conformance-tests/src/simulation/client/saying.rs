@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use tokio::time::sleep;
 
 use super::super::frames::{BINARY, PING, TEXT, close, frame};
@@ -18,7 +20,7 @@ use crate::client::upgrade;
 #[derive(Default)]
 pub(super) struct Saying {
     /// What is to be written.
-    outbox: Vec<u8>,
+    outbox: BytesMut,
     /// How many bytes were queued, from the beginning on.
     queued: u64,
     pub(super) said: Vec<Said>,
@@ -62,16 +64,22 @@ impl Call<'_> {
 
     pub(super) async fn write(&self) -> Infallible {
         loop {
-            let bytes = std::mem::take(&mut self.saying.lock().outbox);
-            let mut left = &bytes[..];
-            while !left.is_empty() {
-                match poll_fn(|cx| self.end.poll_write_from(cx, left)).await {
-                    Ok(written) => left = &left[written..],
-                    // Whoever listens learns of it, too.
-                    Err(_) => pending().await,
+            // Given up at any moment, it loses nothing.
+            let written = poll_fn(|cx| {
+                let mut saying = self.saying.lock();
+                if saying.outbox.is_empty() {
+                    return Poll::Ready(Ok(0));
                 }
+                let written = ready!(self.end.poll_write_from(cx, &saying.outbox))?;
+                saying.outbox.advance(written);
+                Poll::Ready(std::io::Result::Ok(written))
+            });
+            match written.await {
+                Ok(0) => self.to_write.notified().await,
+                Ok(_) => {}
+                // Whoever listens learns of it, too.
+                Err(_) => pending().await,
             }
-            self.to_write.notified().await;
         }
     }
 

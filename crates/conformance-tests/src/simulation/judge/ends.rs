@@ -79,10 +79,10 @@ fn is_dropped(facts: &Facts<'_>, visit: &Visit) -> bool {
     ends_now && ((unheard && has_reason) || visit.closed.is_some())
 }
 
-/// A handler's client that reads nothing is given up in the middle of what is written, and so is
-/// everybody at a second signal. The proxy owes its clients a reset then, for the frame is not its own.
+/// A handler's client that reads nothing or shuts its sending side is given up in the middle of what
+/// is written, and so is everybody at a second signal. The proxy owes its clients a reset then, for the frame is not its own.
 fn may_cut(facts: &Facts<'_>, visit: &Visit) -> bool {
-    !facts.scenario.is_proxy() && (visit.stalled || is_aborted(facts))
+    !facts.scenario.is_proxy() && (visit.stalled || visit.left.is_some() || is_aborted(facts))
 }
 
 fn is_aborted(facts: &Facts<'_>) -> bool {

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use super::super::scenario::How;
 use super::super::visit::Visit;
 use super::facts::{Facts, MS};
+
+/// How long leaving may stay unnoticed where unread bytes hide it (S7).
+const HIDDEN: Duration = Duration::from_millis(250);
 
 pub(super) fn judge(facts: &Facts<'_>, faults: &mut Vec<String>) {
     for visit in facts.visits {
@@ -55,7 +59,11 @@ fn has_any_reason(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
         .any(|reason| has_reason(facts, visit, reason).is_ok())
     {
         true => Ok(()),
-        false => Err("S5: closed with 1013, for no reason that there is".to_owned()),
+        false => Err(format!(
+            "S5: closed with 1013, for no reason that there is: {} of {} places are taken",
+            taken(facts, visit),
+            facts.scenario.settings.queue.max_size
+        )),
     }
 }
 
@@ -78,7 +86,11 @@ fn has_reason(facts: &Facts<'_>, visit: &Visit, reason: &str) -> Result<(), Stri
     };
     match has {
         true => Ok(()),
-        false => Err(format!("Q2 Q4: {reason} where there is no reason for it")),
+        false => Err(format!(
+            "Q2 Q4: {reason} where there is no reason for it: {} of {} places are taken",
+            taken(facts, visit),
+            settings.queue.max_size
+        )),
     }
 }
 
@@ -107,14 +119,15 @@ fn taken(facts: &Facts<'_>, newcomer: &Visit) -> usize {
     let taken = others.filter(|other| {
         let takes_place = other.page.is_none() || other.page == Some("/application");
         let came = other.arrived.is_some_and(|came| came.at <= until);
-        let ended = facts.wait_ended(other).unwrap_or(other.ended);
-        let left = match other.left {
-            Some((_, left)) if !hides_leaving(facts, other) => left.at,
-            Some((_, left)) => left.at + Duration::from_millis(250),
-            None => Duration::MAX,
+        let ended = facts
+            .wait_ended(other)
+            .map_or(Duration::MAX, |ended| ended.at);
+        let gone = match other.left {
+            Some((How::Vanishes, _)) | None => other.ended.at,
+            Some((_, left)) if hides_leaving(facts, other) => left.at + HIDDEN,
+            Some((_, left)) => left.at,
         };
-        let vanished = matches!(other.left, Some((super::super::scenario::How::Vanishes, _)));
-        takes_place && came && ended.at >= now.at && (vanished || left >= now.at)
+        takes_place && came && ended >= now.at && gone >= now.at
     });
     taken.count()
 }

@@ -47,7 +47,13 @@ pub(super) fn judge(facts: &Facts<'_>, faults: &mut Vec<String>) {
         ),
         (None, None) => return faults.push("it ended and nobody had told it to".to_owned()),
     };
-    let least = if both { Duration::ZERO } else { least };
+    let (least, most) = match both {
+        true => (
+            Duration::ZERO,
+            most + settings.shutdown.delay + settings.shutdown.drain,
+        ),
+        false => (least, most),
+    };
     let took = facts.ended().at.saturating_sub(from);
     if facts.ended().at < from + least || took > most + MS {
         faults.push(format!(
