@@ -400,6 +400,26 @@ async fn q8_a_gate_that_closes_again_holds_and_releases_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn q8_whoever_finds_that_all_is_gone_closes_the_gate_and_its_owner_is_told() {
+    let (gate, queue) = gate(&QueueConfig::default());
+    let client = Arc::new(1);
+    gate.open();
+    let found_nothing = admitted(&queue, &client);
+    assert!(gate.reported_gone().now_or_never().is_none());
+    queue.report_gone();
+    // Told although nobody was waiting for it then; and once.
+    assert!(gate.reported_gone().now_or_never().is_some());
+    assert!(gate.reported_gone().now_or_never().is_none());
+    assert!(!gate.status().open);
+    let ticket = found_nothing.give_back(&client);
+    // It is closed already: there is nothing to tell.
+    queue.report_gone();
+    assert!(gate.reported_gone().now_or_never().is_none());
+    gate.open();
+    lease(ticket).acknowledge();
+}
+
+#[tokio::test(start_paused = true)]
 async fn q9_every_end_is_counted_on_its_own_and_they_add_up() {
     let config = QueueConfig::default().max_size(2).refuse_at_first(true);
     let (gate, queue) = gate(&config);
@@ -457,6 +477,21 @@ async fn q10_an_admission_counts_once_it_is_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn q10_a_lease_has_the_position_of_its_ticket() {
+    let (gate, queue) = gate(&QueueConfig::default());
+    let clients = clients(5);
+    let tickets: Vec<_> = clients.iter().map(|client| held(&queue, client)).collect();
+    gate.open();
+    for ticket in tickets {
+        let position = ticket.position();
+        assert_eq!(lease(ticket).position(), position);
+    }
+    let [passes, passes_later] = [1, 2].map(Arc::new);
+    let [first, second] = [&passes, &passes_later].map(|it| admitted(&queue, it).position());
+    assert!(first < second);
+}
+
+#[tokio::test(start_paused = true)]
 async fn q10_given_back_it_keeps_its_position_and_its_limit() {
     let (gate, queue) = gate(&QueueConfig::default().release_in_flight(1));
     let [first, second] = [1, 2].map(Arc::new);
@@ -495,4 +530,17 @@ async fn q10_one_that_passed_the_open_gate_has_a_position_to_go_back_to() {
     };
     later.acknowledge();
     assert_eq!(queue.status().admitted, 2);
+}
+
+#[test]
+fn q9_a_refusal_says_why_in_one_word() {
+    let all = [
+        Refusal::Full,
+        Refusal::Early,
+        Refusal::Failed,
+        Refusal::Draining,
+    ];
+    let words = ["full", "early", "failed", "draining"];
+    assert_eq!(all.map(|why| why.to_string()), words);
+    assert_eq!(all.map(Refusal::as_str), words);
 }
