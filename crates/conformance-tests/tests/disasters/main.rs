@@ -13,9 +13,9 @@
 //! | release was serial, up to 8 s each | the first implementation | S3, Q5 | [`first_implementation`] |
 //! | every waiting connection polled everything by itself | the first implementation | G7 | `ws_server/readiness.rs`: `g7_one_guard_looks_whatever_the_number_of_clients` |
 //! | a phase counted as reached when it was entered, so services were ready while they were starting | the first implementation | P2, S2 | `startup_phases/order.rs`: `p2_a_phase_is_not_reached_while_a_critical_step_runs`; `ws_server/opening.rs`: `s2_a_phase_that_is_entered_opens_nothing` |
-//! | expired entries were removed only when the next client came | the first implementation | Q6 | `ws_queue.rs`: `q6_a_place_ends_at_its_limit_when_nothing_else_happens` |
-//! | capacity was checked before the dead were swept, so the living were refused | the first implementation | Q2 | `ws_queue.rs`: `q2_q3_the_places_of_the_dead_are_reclaimed_before_a_newcomer_is_refused` |
-//! | after a failed startup the held were left to time out | the first implementation | P6, Q4, S8 | `ws_queue.rs`: `q4_everyone_held_is_told_of_a_failure_at_once`; `ws_server/failing.rs`: `s8_the_held_are_refused_at_once_and_the_port_answers_for_a_moment` |
+//! | expired entries were removed only when the next client came | the first implementation | Q6 | `ws_queue/ending.rs`: `q6_a_place_ends_at_its_limit_when_nothing_else_happens` |
+//! | capacity was checked before the dead were swept, so the living were refused | the first implementation | Q2 | `ws_queue/entering.rs`: `q2_q3_the_places_of_the_dead_are_reclaimed_before_a_newcomer_is_refused` |
+//! | after a failed startup the held were left to time out | the first implementation | P6, Q4, S8 | `ws_queue/ending.rs`: `q4_everyone_held_is_told_of_a_failure_at_once`; `ws_server/failing.rs`: `s8_the_held_are_refused_at_once_and_the_port_answers_for_a_moment` |
 //! | outside the cloud the guard said "ready" without looking | the first implementation | G8 | `readiness_guard/unseen.rs`: `g8_no_environment_answers_ready_without_having_looked` |
 
 mod first_implementation;

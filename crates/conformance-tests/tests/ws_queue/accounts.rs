@@ -1,0 +1,148 @@
+//! Q9 and Q10: what is counted, and what an admission is until it is acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, advance};
+use ws_queue::{Outcome, QueueConfig, QueueStatus, Refusal};
+
+use crate::{admitted, assert_adds_up, clients, end, gate, held, lease, refused};
+
+#[tokio::test(start_paused = true)]
+async fn q9_every_end_is_counted_on_its_own_and_they_add_up() {
+    let config = QueueConfig::default().max_size(2).refuse_at_first(true);
+    let (gate, queue) = gate(&config);
+    let [early, first, second, third, late] = [1, 2, 3, 4, 5].map(Arc::new);
+    assert_eq!(refused(&queue, &early), Refusal::Early);
+    gate.hold();
+    let ticket = held(&queue, &first);
+    drop(held(&queue, &second));
+    advance(Duration::from_millis(1400)).await;
+    let second_ticket = held(&queue, &second);
+    assert_eq!(refused(&queue, &third), Refusal::Full);
+    let status = queue.status();
+    assert_eq!(status.oldest_age, Duration::from_millis(1400));
+    assert!(!status.open);
+    assert_adds_up(status);
+    gate.open();
+    assert!(queue.status().open);
+    let open_lease = admitted(&queue, &third);
+    assert_eq!(queue.status().admitted, 0, "not acknowledged yet");
+    open_lease.acknowledge();
+    lease(ticket).acknowledge();
+    drop(lease(second_ticket));
+    gate.drain();
+    assert_eq!(refused(&queue, &late), Refusal::Draining);
+    let status = queue.status();
+    assert_eq!(
+        QueueStatus {
+            open: false,
+            size: 0,
+            max_size: 2,
+            oldest_age: Duration::ZERO,
+            entered: 7,
+            admitted: 2,
+            expired: 0,
+            abandoned: 2,
+            refused_full: 1,
+            refused_early: 1,
+            refused_failed: 0,
+            refused_draining: 1,
+        },
+        status
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn q10_an_admission_counts_once_it_is_acknowledged() {
+    let (gate, queue) = gate(&QueueConfig::default());
+    let client = Arc::new(1);
+    let ticket = held(&queue, &client);
+    gate.open();
+    let lease = lease(ticket);
+    assert_eq!((queue.status().size, queue.status().admitted), (1, 0));
+    lease.acknowledge();
+    assert_eq!((queue.status().size, queue.status().admitted), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn q10_a_lease_has_the_position_of_its_ticket() {
+    let (gate, queue) = gate(&QueueConfig::default());
+    let clients = clients(5);
+    let tickets: Vec<_> = clients.iter().map(|client| held(&queue, client)).collect();
+    gate.open();
+    for ticket in tickets {
+        let position = ticket.position();
+        assert_eq!(lease(ticket).position(), position);
+    }
+    let [passes, passes_later] = [1, 2].map(Arc::new);
+    let [first, second] = [&passes, &passes_later].map(|it| admitted(&queue, it).position());
+    assert!(first < second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn q10_given_back_it_keeps_its_position_and_its_limit() {
+    let (gate, queue) = gate(&QueueConfig::default().release_in_flight(1));
+    let [first, second] = [1, 2].map(Arc::new);
+    let t0 = Instant::now();
+    let one = held(&queue, &first);
+    let two = held(&queue, &second);
+    gate.open();
+    let first_lease = lease(one);
+    gate.close();
+    advance(Duration::from_secs(10)).await;
+    let one = first_lease.give_back(&first);
+    assert!(one.position() < two.position());
+    gate.open();
+    let first_lease = lease(one);
+    gate.close();
+    let one = first_lease.give_back(&first);
+    assert!(matches!(one.await, Outcome::Expired));
+    assert_eq!(t0.elapsed(), Duration::from_secs(30));
+    drop(two);
+}
+
+#[tokio::test(start_paused = true)]
+async fn q10_one_that_passed_the_open_gate_has_a_position_to_go_back_to() {
+    let (gate, queue) = gate(&QueueConfig::default().release_per_second(1));
+    let [passed, came_later] = [1, 2].map(Arc::new);
+    gate.open();
+    let passed_lease = admitted(&queue, &passed);
+    gate.close();
+    let late = held(&queue, &came_later);
+    let back = passed_lease.give_back(&passed);
+    assert!(back.position() < late.position());
+    gate.open();
+    lease(back).acknowledge();
+    let Outcome::Admitted(later) = late.await else {
+        panic!("not admitted")
+    };
+    later.acknowledge();
+    assert_eq!(queue.status().admitted, 2);
+}
+
+#[test]
+fn q9_a_refusal_says_why_in_one_word() {
+    let all = [
+        Refusal::Full,
+        Refusal::Early,
+        Refusal::Failed,
+        Refusal::Draining,
+    ];
+    let words = ["full", "early", "failed", "draining"];
+    assert_eq!(all.map(|why| why.to_string()), words);
+    assert_eq!(all.map(Refusal::as_str), words);
+}
+
+#[tokio::test(start_paused = true)]
+async fn q2_q10_given_back_from_the_open_gate_it_is_refused_where_no_place_is_free() {
+    let (gate, queue) = gate(&QueueConfig::default().max_size(1));
+    let [passed, came_later] = [1, 2].map(Arc::new);
+    gate.open();
+    let passed_lease = admitted(&queue, &passed);
+    gate.close();
+    let _late = held(&queue, &came_later);
+    let back = passed_lease.give_back(&passed);
+    assert!(matches!(end(back), Outcome::Refused(Refusal::Full)));
+    assert_eq!(queue.status().refused_full, 1);
+}
