@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::{Instant, advance};
 use ws_queue::{Outcome, QueueConfig, QueueStatus, Refusal};
 
@@ -51,6 +52,31 @@ async fn q9_every_end_is_counted_on_its_own_and_they_add_up() {
         },
         status
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn q9_the_status_serializes_as_documented() {
+    let (_gate, queue) = gate(&QueueConfig::default());
+    let client = Arc::new(1);
+    let _ticket = held(&queue, &client);
+    drop(held(&queue, &client));
+    advance(Duration::from_micros(1_400_600)).await;
+    let expected = json!({
+        "open": false,
+        "size": 1,
+        "max_size": 50,
+        // Whole milliseconds.
+        "oldest_age_seconds": 1.401,
+        "entered": 2,
+        "admitted": 0,
+        "expired": 0,
+        "abandoned": 1,
+        "refused_full": 0,
+        "refused_early": 0,
+        "refused_failed": 0,
+        "refused_draining": 0,
+    });
+    assert_eq!(serde_json::to_value(queue.status()).unwrap(), expected);
 }
 
 #[tokio::test(start_paused = true)]
