@@ -23,7 +23,7 @@ fn an_arrival_is_served_whenever_the_gate_opens() {
 }
 
 #[test]
-fn two_arrivals_are_served_in_the_order_of_their_positions() {
+fn whoever_came_before_the_gate_opened_is_let_in() {
     explore(
         "two arrivals while the gate opens",
         QueueConfig::default(),
@@ -33,13 +33,27 @@ fn two_arrivals_are_served_in_the_order_of_their_positions() {
             world.gate.open();
             let mut clients = [join(first), join(second)];
             clients.sort_by_key(Client::arrival);
-            assert!(
-                clients[0].arrival() < clients[1].arrival(),
-                "never the same"
-            );
             for client in &mut clients {
                 assert!(client.is_admitted(), "the gate is open");
             }
+            world.settle(clients);
+        },
+    );
+}
+
+#[test]
+fn who_is_numbered_first_is_admitted_first() {
+    explore(
+        "two arrivals while the gate opens and closes",
+        QueueConfig::default(),
+        |world| {
+            let arriving = [world.spawn(World::arrive), world.spawn(World::arrive)];
+            world.gate.open();
+            world.gate.close();
+            let mut clients = arriving.map(join);
+            clients.sort_by_key(Client::arrival);
+            let [first, second] = &mut clients;
+            assert!(!second.is_admitted() || first.is_admitted());
             world.settle(clients);
         },
     );
@@ -167,6 +181,26 @@ fn a_gate_that_holds_from_now_on_refuses_nobody_as_early() {
             });
             let mine = world.arrive();
             world.settle([mine, join(arriving), join(holding)]);
+        },
+    );
+}
+
+#[test]
+fn two_who_come_as_the_gate_closes_are_never_one() {
+    explore(
+        "two arrivals while the gate closes",
+        QueueConfig::default(),
+        |world| {
+            world.gate.open();
+            let arriving = world.spawn(World::arrive);
+            let closing = world.spawn(|world| world.gate.close());
+            let mine = world.arrive();
+            let other = join(arriving);
+            join(closing);
+            let next = world.hold();
+            let passed = mine.arrival().max(other.arrival());
+            assert!(passed < next.arrival(), "the latest came last");
+            world.settle([mine, other, next]);
         },
     );
 }

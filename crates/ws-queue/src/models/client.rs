@@ -161,6 +161,13 @@ impl Client {
         }
     }
 
+    /// It has another connection than the one it came with.
+    #[cfg(loom_models)]
+    pub(super) fn reconnect(&mut self) {
+        self.connection = Some(Arc::new(Connection));
+        self.dead = false;
+    }
+
     fn hear(&mut self, outcome: Outcome<Connection>) {
         let standing = match outcome {
             Outcome::Admitted(lease) => {

@@ -31,6 +31,23 @@ fn the_dead_are_not_admitted_and_hold_up_nobody() {
 }
 
 #[test]
+fn the_dead_hold_up_nobody_before_they_are_told() {
+    explore(
+        "an arrival while the gate opens, one at a time, the first one dead",
+        QueueConfig::default().release_in_flight(1),
+        |world| {
+            let (mut dead, mut next) = (world.hold(), world.hold());
+            dead.die();
+            let opening = world.spawn(|world| world.gate.open());
+            let newcomer = world.arrive();
+            join(opening);
+            assert!(next.is_admitted(), "nobody living is before it");
+            world.settle([dead, next, newcomer]);
+        },
+    );
+}
+
+#[test]
 fn who_dies_as_it_is_told_is_counted_as_it_was_told() {
     explore(
         "an admitted connection dies while it is told",
@@ -116,6 +133,30 @@ fn a_lease_of_the_dead_is_not_refused_to_a_newcomer() {
 }
 
 #[test]
+fn a_lease_of_the_dead_that_is_given_back_for_another_has_one_end() {
+    explore(
+        "an arrival at the last place while its owner, dead, gives it back for another connection",
+        QueueConfig::default().max_size(1),
+        |world| {
+            let mut doomed = world.hold();
+            world.gate.open();
+            assert!(doomed.is_admitted());
+            world.gate.close();
+            doomed.die();
+            let giving_back = world.spawn(move |_| {
+                doomed.reconnect();
+                doomed.give_back();
+                doomed
+            });
+            let mut newcomer = world.arrive();
+            let mut doomed = join(giving_back);
+            assert_ne!(doomed.is_waiting(), newcomer.is_waiting(), "one place");
+            world.settle([doomed, newcomer]);
+        },
+    );
+}
+
+#[test]
 fn the_dead_are_told_at_the_next_look() {
     explore(
         "a held connection dies while the timer looks",
@@ -148,6 +189,26 @@ fn who_dies_as_its_limit_comes_has_one_end() {
             join(dying);
             join(ticking);
             world.settle([doomed]);
+        },
+    );
+}
+
+#[test]
+fn the_last_place_of_the_dead_is_one_place_also_while_the_gate_opens() {
+    explore(
+        "an arrival at the last place while its owner dies and the gate opens",
+        QueueConfig::default().max_size(1),
+        |world| {
+            let mut doomed = world.hold();
+            let dying = dies(world, &mut doomed);
+            let opening = world.spawn(|world| world.gate.open());
+            let mut newcomer = world.arrive();
+            join(dying);
+            join(opening);
+            assert!(!doomed.is_admitted(), "it is dead");
+            let refused = newcomer.end() == Some(End::Refused(Refusal::Full));
+            assert!(refused || newcomer.is_admitted(), "the gate is open");
+            world.settle([doomed, newcomer]);
         },
     );
 }

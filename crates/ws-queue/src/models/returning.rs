@@ -201,3 +201,26 @@ fn whoever_finds_nothing_behind_the_gate_is_served_when_it_is_back() {
         },
     );
 }
+
+#[test]
+fn given_back_to_a_gate_that_turns_is_held_or_admitted() {
+    for_both(
+        "an admission is given back while the gate opens, closes and a client arrives",
+        &QueueConfig::default(),
+        |world, mut client| {
+            let giving_back = world.spawn(move |_| {
+                client.give_back();
+                client
+            });
+            let arriving = world.spawn(World::arrive);
+            let closing = world.spawn(|world| world.gate.close());
+            world.gate.open();
+            join(closing);
+            let (mut client, mut newcomer) = (join(giving_back), join(arriving));
+            if world.status().open {
+                assert!(client.is_admitted() && newcomer.is_admitted());
+            }
+            world.settle([client, newcomer]);
+        },
+    );
+}

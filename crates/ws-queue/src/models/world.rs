@@ -92,6 +92,10 @@ impl World {
     /// was counted.
     fn balance(&self, mut clients: Vec<Client>) {
         clients.sort_by_key(Client::arrival);
+        for pair in clients.windows(2) {
+            let (one, next) = (pair[0].arrival(), pair[1].arrival());
+            assert!(one < next || next.is_none(), "positions are unique");
+        }
         let ends: Vec<End> = clients.iter_mut().map(Client::see_through).collect();
         let status = self.status();
         assert_eq!(status.size, 0, "nobody is left behind: {status:?}");
