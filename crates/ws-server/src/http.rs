@@ -47,16 +47,20 @@ pub(crate) async fn serve<T: Transport>(
     let service = service_fn(|request| async move {
         Ok::<_, Infallible>(respond(request, peer, has_left, server).await)
     });
-    let stream = Arc::clone(&stream);
+    let unread = Rewound {
+        read,
+        stream: Arc::clone(&stream),
+    };
     let served = http1::Builder::new()
         .keep_alive(false)
         // Pages are ready at once: shutting the sending side behind a request is no leaving. Who
         // does so while the application is asked has left.
         .half_close(!server.passes_on())
-        .serve_connection(TokioIo::new(Rewound { read, stream }), service)
-        .without_shutdown();
-    if let Ok(parts) = served.await {
-        linger(&mut parts.io.into_inner()).await;
+        .serve_connection(TokioIo::new(unread), service);
+    // With its own shutdown, before which it writes what a slow client has left to be written.
+    if served.await.is_ok() {
+        let read = Bytes::new();
+        linger(&mut Rewound { read, stream }).await;
     }
 }
 

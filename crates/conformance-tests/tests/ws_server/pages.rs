@@ -8,6 +8,7 @@ use conformance_tests::network::{Memory, MemoryListener, memory};
 use startup_phases::Phase;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use ws_server::Listener;
 
 use super::*;
@@ -252,4 +253,26 @@ async fn s1_a_listener_that_fails_is_asked_again_after_100_ms() {
     let server = Running::on(network, server(|_| {}), Failing(7, listener));
     let answered = when(async { assert_eq!(server.get("/livez").await.status, 200) });
     assert_eq!(answered.await, ms(700));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_an_answer_is_whole_however_slowly_it_is_read() {
+    let server = Running::in_memory(server(|_| {}));
+    // Nobody reads the body of the last one: then there is nothing to do but to write the answer.
+    for (request, status) in [
+        ("GET /status HTTP/1.1\r\nHost: test\r\n\r\n", 200),
+        ("GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n", 404),
+        (
+            "POST /livez HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nfive",
+            405,
+        ),
+    ] {
+        // As much of the answer as fits is written, and the rest has to wait.
+        let mut asked = Asked::with(server.network.connect_through(16), request).await;
+        sleep(ms(500)).await;
+        let answer = asked.answer().await;
+        assert_eq!(answer.status, status);
+        assert!(answer.body.ends_with('}'), "{answer:?}");
+        asked.ends().await;
+    }
 }
