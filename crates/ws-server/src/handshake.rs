@@ -175,6 +175,11 @@ mod tests {
                 "",
                 "Key field is missing",
             ),
+            (
+                "upgrade: websocket\r\n",
+                "upgrade: websocket\r\nsec-websocket-key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n",
+                "more than one Sec-WebSocket-Key",
+            ),
         ] {
             let answer = check_head(&VALID.replace(part, instead)).expect_err(says);
             assert!(

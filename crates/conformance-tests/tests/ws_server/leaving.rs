@@ -169,6 +169,35 @@ async fn s7_one_that_leaves_at_the_very_moment_of_its_admission_is_not_served() 
     assert_eq!((&queue["size"], &queue["entered"]), (&0.into(), &2.into()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn s7_what_was_sent_early_hides_no_leaving_while_it_is_read() {
+    for hold in [HoldMode::Upgrade, HoldMode::Frames] {
+        let (server, _hand) = Running::early(|it| it.queue.hold = hold);
+        let mut asked = server.dial().await;
+        server.holds(1).await;
+        asked.sends(&text_frame("early")).await;
+        drop(asked);
+        let noticed = when(server.shows("/queue/abandoned", 1)).await;
+        assert_eq!(noticed, Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s7_64_kib_are_read_from_one_who_is_held_and_no_more() {
+    const WINDOW: usize = 1024;
+    let (server, _hand) = Running::early(|_| {});
+    let stream = server.network.connect_through(WINDOW);
+    let mut asked = Asked::with(stream, upgrade("/ws", &[])).await;
+    server.holds(1).await;
+    let mut taken = 0;
+    while let Ok(written) = timeout(secs(1), asked.stream().write(&[0; WINDOW])).await {
+        taken += written.unwrap();
+    }
+    // The last read may go beyond it, and a window more is on its way.
+    let read = taken - WINDOW;
+    assert!((65_536..65_536 + WINDOW).contains(&read), "{read}");
+}
+
 /// A stream whose client's leaving shows only to those who look for it.
 struct Silent {
     stream: DuplexStream,

@@ -1,8 +1,8 @@
 //! S2 and S3: the gate opens at the event, and who was held is served like anybody else.
 
 use conformance_tests::client::{text_frame, upgrade};
-use startup_phases::Phase;
-use tokio::sync::mpsc;
+use startup_phases::{Phase, Sequence, Step};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use ws_server::settings::HoldMode;
 use ws_server::{Closed, Connection};
@@ -28,6 +28,24 @@ async fn s2_the_gate_opens_at_the_moment_the_websocket_phase_is_reached() {
         let served = when(async { held.client().await.is_echoed("hello").await }).await;
         assert_eq!(served, Duration::ZERO, "after {held_for} ms");
     }
+}
+
+#[tokio::test]
+async fn s1_serve_binds_and_runs_until_it_is_told_to_stop() {
+    let (began, has_begun) = oneshot::channel();
+    let (stop, told) = oneshot::channel::<()>();
+    let step = Step::new(Phase::Init, "begins", || async move {
+        began.send(()).map_err(|()| "the test is over")
+    });
+    let startup = Sequence::builder().step(step).build().unwrap();
+    let builder = server(|it| it.server.listen = ([127, 0, 0, 1], 0).into())
+        .startup(startup)
+        .stop_when(async { drop(told.await) });
+    let serving = tokio::spawn(builder.serve());
+    happens(has_begun).await.unwrap();
+    assert!(!serving.is_finished());
+    drop(stop);
+    happens(serving).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
