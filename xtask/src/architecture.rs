@@ -4,7 +4,7 @@
 //!
 //! * A heading with a crate's directory in backticks, such as ``### `crates/ws-queue` ``, opens that
 //!   crate's section, which runs to the next heading of the same or a higher level. Every member of
-//!   the workspace has exactly one.
+//!   the workspace has exactly one, and `fuzz`.
 //! * In a crate's section, code in backticks that ends in `.rs` or in `/` names a file or a directory
 //!   of the crate, by its path in the crate or by the end of that path, as long as it fits one only:
 //!   `src/lib.rs`, `lib.rs`, `probe/redis.rs`, `probe/`. A module's directory stands for its `mod.rs`.
@@ -28,6 +28,9 @@ use crate::workspace::{Workspace, none_of};
 
 const PAGE: &str = "ARCHITECTURE.md";
 
+/// No member of the workspace, and described like one.
+const FUZZ: &str = "fuzz";
+
 pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     println!("{}", check(workspace)?);
     println!("{}", links::check(workspace)?);
@@ -37,15 +40,15 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
 /// The page fits the workspace; says how much it names.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let mut crates = Vec::new();
-    for member in workspace.members()? {
-        let files = workspace.files(&member.directory, "rs")?;
+    let members = workspace.members()?.into_iter();
+    let directories = members.map(|member| member.directory);
+    for directory in directories.chain([PathBuf::from(FUZZ)]) {
+        let files = workspace.files(&directory, "rs")?;
         let files = files
             .iter()
-            .map(|path| path.strip_prefix(&member.directory).map(Path::to_path_buf));
-        crates.push(Crate {
-            directory: member.directory.clone(),
-            files: files.collect::<Result<_, _>>()?,
-        });
+            .map(|path| path.strip_prefix(&directory).map(Path::to_path_buf));
+        let files = files.collect::<Result<_, _>>()?;
+        crates.push(Crate { directory, files });
     }
     let numbers: Vec<_> = contracts::contracts(workspace)?
         .iter()

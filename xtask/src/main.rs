@@ -8,9 +8,11 @@ mod bench;
 mod ci;
 mod contracts;
 mod deploy;
+mod fuzz;
 mod layers;
 mod links;
 mod markdown;
+mod miri;
 mod scan;
 mod shell;
 mod tools;
@@ -58,6 +60,16 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "ours beside others, in tables: [--quick] [guard|cold-start|holding]",
         run: bench::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "what is read from outside, tried at random: [--seconds N] [head|settings|frames|probe]",
+        run: fuzz::run,
+    },
+    Command {
+        name: "miri",
+        about: "the pure cores under miri, where it is installed",
+        run: miri::run,
     },
     Command {
         name: "tools",

@@ -53,6 +53,9 @@ mod conductor;
 mod connection;
 mod drain;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod handshake;
 mod head;

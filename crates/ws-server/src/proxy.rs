@@ -6,7 +6,7 @@
 //! connection before it has answered is one that is not ready: the client is held, not failed.
 
 mod forwarded;
-mod frames;
+pub(crate) mod frames;
 mod pass;
 mod tunnel;
 
