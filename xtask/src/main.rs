@@ -15,6 +15,7 @@ mod markdown;
 mod miri;
 mod scan;
 mod shell;
+mod simulate;
 mod tools;
 mod workspace;
 
@@ -70,6 +71,11 @@ const COMMANDS: &[Command] = &[
         name: "miri",
         about: "the pure cores under miri, where it is installed",
         run: miri::run,
+    },
+    Command {
+        name: "simulate",
+        about: "whole deployments by their seeds: --seed N | --seeds A..B [--threads N]",
+        run: simulate::run,
     },
     Command {
         name: "tools",

@@ -1,6 +1,7 @@
 //! What became of clients, counted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::AddAssign;
 
 use super::scenario::How;
@@ -23,6 +24,17 @@ impl Outcomes {
             *outcomes.ends.entry(outcome(visit)).or_default() += 1;
         }
         outcomes
+    }
+}
+
+impl fmt::Display for Outcomes {
+    /// A line for each way to end: how many connections ended so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self
+            .ends
+            .iter()
+            .map(|(end, count)| format!("{count:>9}  {end}"));
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -54,7 +66,12 @@ fn outcome(visit: &Visit) -> String {
         (Some((How::Vanishes, _)), ..) => format!("vanished {}", when()),
         (Some((How::ShutsSending, _)), ..) => format!("shut its sending side {}", when()),
         (None, Some(closed), _) if closed.code == 1000 => "served to its end: 1000".to_owned(),
-        (None, Some(closed), _) => format!("closed: {} {}", closed.code, said(&closed.reason)),
+        (None, Some(closed), _) => match closed.code {
+            1001 | 1011 if !closed.reason.is_empty() => {
+                format!("closed: {} {}", closed.code, closed.reason)
+            }
+            code => format!("closed: {code}"),
+        },
         (None, None, Some(101)) => format!("dropped with its 101: {:?}", visit.end),
         (None, None, Some(503)) => {
             format!(
@@ -66,13 +83,4 @@ fn outcome(visit: &Visit) -> String {
         (None, None, None) if visit.end == End::NobodyThere => "found nobody there".to_owned(),
         (None, None, None) => format!("dropped unanswered: {:?}", visit.end),
     }
-}
-
-/// A reason without its numbers.
-fn said(reason: &str) -> &str {
-    reason
-        .split(['=', ' '])
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches(char::is_numeric)
 }

@@ -2,6 +2,7 @@
 
 mod applications;
 mod startup;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,7 +167,7 @@ impl World {
             Behind::Handler { takes, isolated } => {
                 applications::handler(builder, self, takes, isolated)
             }
-            Behind::Upstream(_) => builder,
+            Behind::Upstream(_) => upstream::in_front_of(builder, self),
         }
     }
 
@@ -184,7 +185,8 @@ impl World {
     /// For how long a client may have to wait for an answer, at the very most.
     pub(super) fn longest_hold(&self) -> Duration {
         let settings = &self.scenario.settings;
-        settings.queue.max_wait + settings.guard.interval + settings.limits.handshake_timeout
+        let asking = settings.proxy.connect_timeout + settings.proxy.response_timeout;
+        settings.queue.max_wait + settings.guard.interval * 4 + asking * 2
     }
 
     async fn look(&self, number: usize) -> Option<Value> {

@@ -46,6 +46,7 @@ impl Queue<'_> {
 
 /// All clients are gone.
 fn judge_rest(facts: &Facts<'_>, status: &Value, faults: &mut Vec<String>) {
+    let settings = &facts.scenario.settings;
     let queue = Queue(status);
     let live = &status["connections"]["live"];
     if queue.number("size") != 0 || live != 0 {
@@ -61,6 +62,12 @@ fn judge_rest(facts: &Facts<'_>, status: &Value, faults: &mut Vec<String>) {
             ));
         }
     };
+    if !facts.scenario.is_proxy() && settings.limits.max_connections > 1_000 {
+        let came = facts.callers().filter(|visit| visit.arrived.is_some());
+        // Its request had come when its time was over, in one moment.
+        let came = came.filter(|visit| visit.status() != Some(408)).count();
+        expect("entered", queue.number("entered"), came, came);
+    }
     if !facts.scenario.is_proxy() {
         let served = facts.ledger.served.len();
         expect("admitted", queue.number("admitted"), served, served);

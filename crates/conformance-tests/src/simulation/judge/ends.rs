@@ -75,7 +75,13 @@ fn is_dropped(facts: &Facts<'_>, visit: &Visit) -> bool {
     let ends_now = unread || at >= facts.ended().at || facts.drain_is_over() == Some(at);
     // Whoever reads has had its close frame, or its answer, long before that.
     let unheard = visit.closed.is_none() && visit.answer.as_ref().is_none_or(|it| it.status == 101);
-    let has_reason = visit.stalled || visit.arrived.is_none() || is_aborted(facts);
+    // Whoever waits for the upstream's answer at the end of the drain is left, too ("The spread of a
+    // drain").
+    let asking = facts.scenario.is_proxy() && facts.drain_is_over() == Some(at);
+    // Whoever connects in the very moment in which the process ends may just be accepted.
+    let late = visit.connected.at == at && at >= facts.ended().at;
+    let has_reason =
+        late || visit.stalled || visit.arrived.is_none() || asking || is_aborted(facts);
     ends_now && ((unheard && has_reason) || visit.closed.is_some())
 }
 
@@ -101,8 +107,9 @@ fn judge_close(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
     let Some(closed) = &visit.closed else {
         let limits = &facts.scenario.settings.limits;
         let pinged = !limits.ping_interval.is_zero();
-        // Who answers no ping is lost to the server, and there is nobody to say goodbye to (S12).
-        return match visit.stalled && pinged {
+        // Who answers no ping, or takes no goodbye, is lost to the server (S12).
+        let idle = !limits.idle_timeout.is_zero();
+        return match visit.stalled && (pinged || idle) {
             true => Ok(()),
             false => Err("S12: a WebSocket ends without a close frame".to_owned()),
         };

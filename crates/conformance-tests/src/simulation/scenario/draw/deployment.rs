@@ -35,7 +35,7 @@ pub(super) fn draw(seed: u64, dice: &mut Dice) -> Scenario {
     if dice.chance(30) {
         scenario.monitor = Some(monitor(dice, until));
     }
-    if false && dice.chance(35) {
+    if dice.chance(35) {
         set_proxy(&mut scenario, dice, until);
     }
     let last = interesting(&scenario).into_iter().max().unwrap_or_default();
