@@ -3,8 +3,8 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use conformance_tests::client::{text_frame, upgrade};
-use conformance_tests::network::Memory;
+use conformance_tests::client::{Asked, text_frame, upgrade};
+use conformance_tests::network::{Memory, Net};
 use conformance_tests::running::number;
 use futures::future::join_all;
 use parking_lot::Mutex;
@@ -124,6 +124,36 @@ async fn s9_those_who_never_answer_their_close_cost_no_more_than_the_drain_time(
     assert!(last.is_some_and(|last| last <= secs(6)), "{last:?}");
     server.end().await.unwrap();
     assert_eq!(begun.elapsed(), secs(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s9_a_drain_takes_as_long_as_it_is_set_to_if_that_is_days() {
+    let stubborn = |_connection: Connection| pending::<()>();
+    let days = secs(25 * 60 * 60);
+    let settings = server(|it| {
+        it.shutdown.drain = days;
+        it.limits.ping_interval = Duration::ZERO;
+    });
+    let mut server = Running::in_memory(settings.handler(stubborn));
+    let _clients = live(&server, 1).await;
+    let begun = Instant::now();
+    server.stop();
+    server.end().await.unwrap();
+    assert_eq!(begun.elapsed(), days);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s9_who_connected_before_the_stop_and_asks_after_it_is_refused() {
+    let stubborn = |_connection: Connection| pending::<()>();
+    let mut server = Running::in_memory(server(|_| {}).handler(stubborn));
+    let _keeps_it_from_ending = live(&server, 1).await;
+    let connected = server.network.connect().await;
+    assert_eq!(server.get("/readyz").await.status, 200);
+    server.stop();
+    sleep(ms(100)).await;
+    let mut asked = Asked::with(connected, upgrade("/ws", &[])).await;
+    let answer = asked.answer().await;
+    assert_eq!((answer.status, answer.reason().as_str()), (503, "draining"));
 }
 
 #[tokio::test(start_paused = true)]
