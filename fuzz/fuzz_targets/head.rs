@@ -11,11 +11,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
 use ws_server::fuzzing::{Asked, first_request};
@@ -77,7 +78,7 @@ fn asked(stream: &[u8], ends: Vec<usize>, falls_silent: bool) -> Seen {
         answer: Vec::new(),
     }));
     let asked = RUNTIME.with(|it| it.block_on(first_request(Wire(Arc::clone(&client)), LIMIT)));
-    let client = client.lock().expect("nobody panics");
+    let client = client.lock();
     let unread = &client.stream[client.read..];
     let outcome = match asked {
         Asked::Accepted { request, early } => Outcome::Accepted {
@@ -208,7 +209,7 @@ impl AsyncRead for Wire {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut client = self.0.lock().expect("nobody panics");
+        let mut client = self.0.lock();
         let begin = client.read;
         let Some(&end) = client.ends.iter().find(|&&end| end > begin) else {
             return if client.falls_silent {
@@ -230,7 +231,7 @@ impl AsyncWrite for Wire {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut client = self.0.lock().expect("nobody panics");
+        let mut client = self.0.lock();
         let read = client.read;
         client.read_at_answer.get_or_insert(read);
         client.answer.extend_from_slice(bytes);
