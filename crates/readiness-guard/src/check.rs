@@ -155,6 +155,32 @@ mod tests {
 
     use super::*;
 
+    /// What it says, and what it came from.
+    #[derive(Debug)]
+    struct Caused(&'static str, fmt::Error);
+
+    impl fmt::Display for Caused {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Caused {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = fmt::Error.to_string();
+        let silent = Caused("no answer", fmt::Error);
+        assert_eq!(with_causes(&silent), format!("no answer: {cause}"));
+        let talkative = "no answer (an error occurred when formatting an argument)";
+        assert!(talkative.contains(&cause));
+        assert_eq!(with_causes(&Caused(talkative, fmt::Error)), talkative);
+    }
+
     async fn answer_of(check: &ReadinessCheck, cut_off: Duration) -> (bool, Option<String>) {
         let now = Instant::now();
         let yes = check.ask(now, Some(now + cut_off)).await;

@@ -186,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn a_tier_that_nobody_knows_is_told_with_those_that_there_are() {
+        let odd = environment(&[("ENVIRONMENT", "moon")]);
+        let told = "ENVIRONMENT: unknown environment `moon`: \
+            local, test, development, staging or production; taken for production";
+        assert_eq!(odd.warnings(), [told]);
+    }
+
+    #[test]
     fn an_explicit_tier_keeps_the_platform_and_drops_the_doubts() {
         let odd = environment(&[("ENVIRONMENT", "test"), ("K_SERVICE", "chat")]);
         assert_eq!(odd.warnings().len(), 1);

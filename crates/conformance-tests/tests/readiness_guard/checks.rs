@@ -74,6 +74,7 @@ async fn g9_readiness_is_lost_and_regained() {
         (Reason::CheckFailed, ms(1300))
     );
     assert_eq!(why.observation.failed_checks[0].name, "upstream");
+    assert_eq!(why.observation.checks, 13);
     let known = guard.readiness();
     assert_eq!(
         (known.ready, known.reason),

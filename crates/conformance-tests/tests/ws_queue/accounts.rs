@@ -129,6 +129,34 @@ async fn q10_given_back_it_keeps_its_position_and_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn q9_whoever_leaves_behind_the_open_gate_is_counted_too() {
+    let (gate, queue) = gate(&QueueConfig::default());
+    gate.open();
+    for client in clients(3) {
+        drop(admitted(&queue, &client));
+    }
+    let status = queue.status();
+    assert_eq!((status.entered, status.abandoned), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn q10_one_that_was_held_stays_ahead_of_one_that_passed_the_open_gate_later() {
+    let (gate, queue) = gate(&QueueConfig::default().release_in_flight(1));
+    let [came_first, passed] = [1, 2].map(Arc::new);
+    let ticket = held(&queue, &came_first);
+    gate.open();
+    let first_lease = lease(ticket);
+    let passed_lease = admitted(&queue, &passed);
+    gate.close();
+    let second = passed_lease.give_back(&passed);
+    let first = first_lease.give_back(&came_first);
+    assert!(first.position() < second.position());
+    gate.open();
+    lease(first).acknowledge();
+    lease(second).acknowledge();
+}
+
+#[tokio::test(start_paused = true)]
 async fn q10_one_that_passed_the_open_gate_has_a_position_to_go_back_to() {
     let (gate, queue) = gate(&QueueConfig::default().release_per_second(1));
     let [passed, came_later] = [1, 2].map(Arc::new);
