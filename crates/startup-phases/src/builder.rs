@@ -221,6 +221,18 @@ mod tests {
     }
 
     #[test]
+    fn the_error_says_all_problems_in_one_line() {
+        let builder = Sequence::builder()
+            .step(step(Phase::Init, ""))
+            .step(step(Phase::Init, "a").after("nobody"));
+        assert_eq!(
+            builder.build().unwrap_err().to_string(),
+            "the startup sequence cannot run: a step of phase init has no name; \
+             step `a` is to follow `nobody`, which does not exist"
+        );
+    }
+
+    #[test]
     fn a_step_may_follow_one_of_an_earlier_phase() {
         let builder = Sequence::builder()
             .step(step(Phase::Cache, "cache").after("database"))

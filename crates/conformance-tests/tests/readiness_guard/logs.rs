@@ -7,7 +7,7 @@ use std::sync::Once;
 use serde_json::Value;
 use startup_phases::Phase;
 
-use crate::{config, guard_of, is_not_ready, is_ready, ms, production, start};
+use crate::{Lever, complete, config, guard_of, is_not_ready, is_ready, ms, production, start};
 
 /// What the guards of this test log. A test and all that it runs have one thread, so lines are kept by
 /// thread.
@@ -121,4 +121,36 @@ async fn g6_each_phase_is_told_once_with_its_duration_over_several_waits() {
         first,
         ["init", "dependencies", "database", "cache", "services"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn g6_what_is_not_as_it_should_be_is_a_warning_that_says_why() {
+    let lines = Lines::from_here();
+    let upstream = Lever::default();
+    let odd = config(&[("ENVIRONMENT", "test"), ("K_SERVICE", "chat")]).timeout(ms(1500));
+    let guard = guard_of(complete().await, odd).check(upstream.check("upstream").after_startup());
+    is_not_ready(guard.wait().await);
+    upstream.set(true);
+    let _ready = is_ready(guard.wait().await);
+    upstream.set(false);
+    let _why = guard.lost().await;
+
+    let warnings = lines.saying("").into_iter();
+    let warnings: Vec<_> = warnings.filter(|line| line["level"] == "WARN").collect();
+    let [environment, gave_up, lost] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert!(text(environment, "message").starts_with("ENVIRONMENT says test"));
+    assert_eq!(
+        text(gave_up, "message"),
+        "Fixed-interval wait ended without readiness"
+    );
+    assert_eq!(text(lost, "message"), "Readiness lost");
+    let waiting = &lines.saying("Waiting for readiness")[0];
+    for line in [gave_up, lost, waiting] {
+        assert_eq!(text(line, "failed_checks"), "upstream: lever is down");
+    }
+    for line in [gave_up, lost] {
+        assert_eq!(text(line, "reason"), "check_failed");
+    }
 }
