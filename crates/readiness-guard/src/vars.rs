@@ -75,6 +75,15 @@ mod tests {
     }
 
     #[test]
+    fn all_of_them_come_sorted_by_name() {
+        let vars: Vars = [("PORT", "80"), ("ENVIRONMENT", "test")]
+            .into_iter()
+            .collect();
+        let all: Vec<_> = vars.iter().collect();
+        assert_eq!(all, [("ENVIRONMENT", "test"), ("PORT", "80")]);
+    }
+
+    #[test]
     fn the_process_environment_is_read() {
         // Cargo sets this one for every test it runs.
         assert_eq!(

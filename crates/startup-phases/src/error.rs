@@ -253,6 +253,14 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_tells_what_it_said_if_anything() {
+        let said = TaskError::Panicked("no pool".to_owned());
+        assert_eq!(said.to_string(), "panicked: no pool");
+        let silent = TaskError::Panicked(String::new());
+        assert_eq!(silent.to_string(), "panicked");
+    }
+
+    #[test]
     fn a_time_limit_tells_the_last_error() {
         let limit = Duration::from_millis(1_500);
         let error = TaskError::TimedOut {

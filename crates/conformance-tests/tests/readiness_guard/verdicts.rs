@@ -170,3 +170,40 @@ async fn g5_readiness_serializes_as_the_status_shows_it() {
     });
     assert_eq!(json, expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn g5_everything_has_the_word_that_the_contract_gives_it() {
+    use ReadinessState::{
+        DependenciesReady, Failed, Initializing, ServicesReady, Unknown, WebsocketReady,
+    };
+    let reasons = [
+        "near_ready",
+        "unknown_phase",
+        "phase_timeout",
+        "startup_failed",
+        "check_failed",
+        "iteration_bound",
+    ];
+    assert_eq!(Reason::ALL.map(Reason::as_str), reasons);
+    assert_eq!(Reason::ALL.map(|reason| reason.to_string()), reasons);
+    let states = [
+        (Unknown, "unknown"),
+        (Initializing, "initializing"),
+        (DependenciesReady, "dependencies_ready"),
+        (ServicesReady, "services_ready"),
+        (WebsocketReady, "websocket_ready"),
+        (Failed, "failed"),
+    ];
+    for (state, word) in states {
+        assert_eq!((state.as_str(), state.to_string()), (word, word.to_owned()));
+    }
+    let ready = guard_of(complete().await, production()).wait().await;
+    assert_eq!((ready.as_str(), ready.is_ready()), ("ready", true));
+    let early = guard_of(stuck_in(Phase::Init), production()).wait().await;
+    assert_eq!((early.as_str(), early.is_ready()), ("phase_timeout", false));
+    let why = is_not_ready(early).to_string();
+    assert_eq!(
+        why,
+        "not ready after 5s: phase_timeout (state initializing, phase init)"
+    );
+}
