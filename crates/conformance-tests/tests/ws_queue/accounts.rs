@@ -137,6 +137,7 @@ async fn q9_whoever_leaves_behind_the_open_gate_is_counted_too() {
     }
     let status = queue.status();
     assert_eq!((status.entered, status.abandoned), (3, 3));
+    assert_eq!(gate.status(), status);
 }
 
 #[tokio::test(start_paused = true)]
