@@ -6,6 +6,7 @@ use super::{Arrival, LOOK_BUDGET, LOOK_INTERVAL, Origin, Places, Position, Seat}
 use crate::slot::Resolution;
 use crate::{QueueConfig, Refusal};
 
+mod histories;
 mod properties;
 mod reference;
 
