@@ -1,5 +1,6 @@
 //! A crowd that was held comes out of the gate no faster than what is behind it can take.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -74,7 +75,7 @@ async fn q5_x2_the_first_replica_never_has_more_to_answer_than_it_may() {
     let (sender, mut asked) = unbounded_channel();
     tokio::spawn(replica(port.open(), Arc::clone(&unanswered), sender));
     let mut served = Vec::new();
-    let mut waiting = std::collections::VecDeque::new();
+    let mut waiting = VecDeque::<TcpStream>::new();
     for answered in 0..CLIENTS {
         // As many as may be there come before any is answered.
         while waiting.len() < IN_FLIGHT.min(CLIENTS - answered) {
@@ -82,7 +83,7 @@ async fn q5_x2_the_first_replica_never_has_more_to_answer_than_it_may() {
         }
         let crowd = unanswered.load(Ordering::SeqCst);
         assert!(crowd <= IN_FLIGHT, "{crowd} at once");
-        let mut first: TcpStream = waiting.pop_front().expect("somebody waits");
+        let mut first = waiting.pop_front().expect("somebody waits");
         unanswered.fetch_sub(1, Ordering::SeqCst);
         first.write_all(OPENED).await.expect("the proxy reads");
         served.push(first);
