@@ -233,6 +233,34 @@ mod tests {
     }
 
     #[test]
+    fn a_sequence_tells_its_plan() {
+        let probe = Step::polling(Phase::Cache, "probe", || async { Ok::<_, String>(()) });
+        let built = Sequence::builder()
+            .step(probe.interval(Duration::from_millis(7)))
+            .step(step(Phase::Init, "config").timeout(Duration::from_secs(1)))
+            .step(step(Phase::Init, "mail").optional())
+            .build();
+        let built = built.unwrap();
+        let told = built.steps().map(|it| {
+            let limits = (it.time_limit().as_secs(), it.poll_interval());
+            (it.phase(), it.name(), it.is_critical(), limits)
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                (
+                    Phase::Cache,
+                    "probe",
+                    true,
+                    (60, Some(Duration::from_millis(7)))
+                ),
+                (Phase::Init, "config", true, (1, None)),
+                (Phase::Init, "mail", false, (60, None)),
+            ]
+        );
+    }
+
+    #[test]
     fn a_step_may_follow_one_of_an_earlier_phase() {
         let builder = Sequence::builder()
             .step(step(Phase::Cache, "cache").after("database"))
