@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::workspace::Workspace;
-use crate::{architecture, contracts, deploy, layers, links, shell, tools};
+use crate::{architecture, contracts, deploy, layers, links, prove, shell, tools};
 
 /// What tests append a line to when they cannot run: see [`tools`].
 const SKIPS: &str = "target/conformance-skips.txt";
@@ -55,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     steps.run("build", || cargo("build --workspace"));
     steps.check("deploy", || deploy::check(workspace));
     steps.run("test", || test(workspace, missing.is_empty()));
-    steps.run("models", || models(workspace));
+    steps.check("prove", || prove::check(workspace));
 
     let (text, good) = summary(&steps.0, &missing, &skips(workspace)?);
     print!("\n{text}");
@@ -103,17 +103,6 @@ fn test(workspace: &Workspace, all_installed: bool) -> Result<()> {
     if all_installed {
         test.env("CONFORMANCE_REQUIRE_ALL", "1");
     }
-    shell::run(&mut test)
-}
-
-/// Every interleaving of a few threads at the gate and at the watch, on the code that ships (Q1,
-/// P6). The primitives are others then, so what is built lies in a directory of its own.
-fn models(workspace: &Workspace) -> Result<()> {
-    let packages = "--package ws-queue --package startup-phases";
-    let line = format!("cargo test --profile prove {packages} --lib models");
-    let mut test = workspace.command(&line);
-    test.env("RUSTFLAGS", "--cfg loom_models");
-    test.env("CARGO_TARGET_DIR", workspace.path("target/models"));
     shell::run(&mut test)
 }
 

@@ -13,6 +13,7 @@ mod layers;
 mod links;
 mod markdown;
 mod miri;
+mod prove;
 mod scan;
 mod shell;
 mod simulate;
@@ -61,6 +62,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "ours beside others, in tables: [--quick] [guard|cold-start|holding]",
         run: bench::run,
+    },
+    Command {
+        name: "prove",
+        about: "every interleaving, random histories, simulated deployments: [--long] [PART]",
+        run: prove::run,
     },
     Command {
         name: "fuzz",

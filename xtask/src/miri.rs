@@ -4,7 +4,7 @@
 //! times slower, and knows no sockets. Miri comes with nightly Rust alone, so it is used where it is:
 //! `rustup toolchain install nightly --component miri,rust-src`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::shell;
 use crate::workspace::Workspace;
@@ -15,6 +15,8 @@ const CORES: &[(&str, &str)] = &[
     ("readiness-guard", "wait sight"),
     ("ws-queue", "places"),
 ];
+
+const MISSING: &str = "miri is not installed";
 
 /// Tests that take an interpreter longer than anybody waits, for what they try is tried thousands of
 /// times.
@@ -27,19 +29,8 @@ const TOO_LONG: &[&str] = &[
 ];
 
 pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
-    if let Some(missing) = explore(workspace)? {
-        println!("{missing}");
-    }
-    Ok(())
-}
-
-/// Runs the cores' tests, or says why not.
-pub(crate) fn explore(workspace: &Workspace) -> Result<Option<String>> {
-    let has_miri =
-        |cargo: &&str| shell::succeeds(&mut workspace.command(&format!("{cargo} miri --version")));
-    let Some(cargo) = ["cargo", "cargo +nightly"].into_iter().find(has_miri) else {
-        let missing = "miri is not installed: the cores did not run under it";
-        return Ok(Some(missing.to_owned()));
+    let Some(cargo) = with_miri(workspace) else {
+        bail!(MISSING);
     };
     let skips: String = TOO_LONG
         .iter()
@@ -50,6 +41,19 @@ pub(crate) fn explore(workspace: &Workspace) -> Result<Option<String>> {
             "{cargo} miri test --package {package} --lib --target-dir target/miri -- {modules}{skips}"
         );
         shell::run(&mut workspace.command(&line))?;
+        println!("explored: {package}: its {modules}");
     }
-    Ok(None)
+    Ok(())
+}
+
+/// What is not installed, if anything is.
+pub(crate) fn missing(workspace: &Workspace) -> Option<&'static str> {
+    with_miri(workspace).is_none().then_some(MISSING)
+}
+
+/// The cargo that has miri.
+fn with_miri(workspace: &Workspace) -> Option<&'static str> {
+    let has_miri =
+        |cargo: &&str| shell::succeeds(&mut workspace.command(&format!("{cargo} miri --version")));
+    ["cargo", "cargo +nightly"].into_iter().find(has_miri)
 }

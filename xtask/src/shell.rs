@@ -1,5 +1,6 @@
 //! Starting other programs.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -59,6 +60,23 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Runs it and gives each line of its standard output as it comes.
+pub(crate) fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let output = child.stdout.take().context("its output is piped")?;
+    for line in BufReader::new(output).lines() {
+        each(&line?);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} ended with {status}", shown(command));
+    }
+    Ok(())
+}
+
 /// Whether it can be started and exits with 0; what it writes is thrown away.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command
@@ -69,7 +87,8 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn shown(command: &Command) -> String {
+/// The command line, in backquotes.
+pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     format!(
         "`{}`",
