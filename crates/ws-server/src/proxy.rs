@@ -128,16 +128,20 @@ impl Upstream {
     /// Connects; names are resolved anew each time.
     async fn connect(&self) -> Result<Box<dyn Stream>, Unanswered> {
         let limit = self.connect_timeout;
+        let not_ready = Unanswered::NotReady;
         let connected = async {
             match &self.connector {
-                Some(connect) => connect().await.map_err(|error| error.to_string()),
-                None => self.resource.open().await.map_err(|seen| seen.into_words()),
+                Some(connect) => connect()
+                    .await
+                    .map_err(|error| not_ready(error.to_string())),
+                None => {
+                    let opened = self.resource.open().await;
+                    opened.map_err(|seen| not_ready(seen.into_words()))
+                }
             }
         };
-        timeout(limit, connected)
-            .await
-            .unwrap_or_else(|_| Err(format!("no connection within {limit:?}")))
-            .map_err(Unanswered::NotReady)
+        let in_time = timeout(limit, connected).await;
+        in_time.unwrap_or_else(|_| Err(not_ready(format!("no connection within {limit:?}"))))
     }
 
     /// Sends a request over a new connection and gives its answer. A 101 can be upgraded. The time

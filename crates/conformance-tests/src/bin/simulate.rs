@@ -95,7 +95,7 @@ fn explore(asked: &Asked) -> ExitCode {
     };
     let done = thread::scope(|scope| {
         let workers: Vec<_> = (0..asked.threads).map(|_| scope.spawn(work)).collect();
-        let done = workers.into_iter().map(|worker| worker.join());
+        let done = workers.into_iter().map(thread::ScopedJoinHandle::join);
         done.map(|done| done.expect("what panics has been printed"))
             .collect::<Vec<_>>()
     });

@@ -207,7 +207,7 @@ impl AsyncRead for End {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        (&*self).poll_read_into(cx, buffer)
+        self.poll_read_into(cx, buffer)
     }
 }
 
