@@ -47,6 +47,8 @@ fn lost(facts: &Facts<'_>, visit: &Visit) -> Option<usize> {
     let by_client = visit.said_goodbye.filter(|said| *said < closed.at);
     let (until, takes) = match by_client {
         Some(said) => (said.at, takes),
+        // A failed startup waits for nobody's work: what that uses is about to be undone (S5, S8).
+        None if facts.failed.is_some() => (closed.at.at, takes),
         None => (closed.at.at, Duration::ZERO),
     };
     let read = visit.said.iter().take_while(|said| {

@@ -79,7 +79,8 @@ fn judge_order(facts: &Facts<'_>, faults: &mut Vec<String>) {
             let together = second.let_in.at > second.came.at && second.came.at < first.let_in.at;
             let exact = queue.release_in_flight == 1 && !facts.scenario.holds_frames();
             let swapped = exact && together && second.let_in < first.let_in;
-            if (overtaken || swapped) && !was_in_flight(facts, first) {
+            let were_held = !was_in_flight(facts, first) && !was_in_flight(facts, second);
+            if (overtaken || swapped) && were_held {
                 faults.push(format!(
                     "{}: Q5: came at {:?} and is let in at {:?}; {} came later, and was let in at {:?}",
                     first.visit.name,
