@@ -82,6 +82,7 @@ pub(super) async fn run(scenario: Scenario) -> (Arc<World>, Vec<Visit>) {
         ledger: Mutex::default(),
         at_rest: Notify::new(),
     });
+    world.tell_of_itself();
     let builder = world.builder();
     let running = builder.listen_on(listener).run();
     let abort_at = world.scenario.abort_at;
@@ -168,6 +169,26 @@ impl World {
                 applications::handler(builder, self, takes, isolated)
             }
             Behind::Upstream(_) => upstream::in_front_of(builder, self),
+        }
+    }
+
+    /// What the seed has drawn, besides the clients.
+    fn tell_of_itself(&self) {
+        let scenario = &self.scenario;
+        let settings = &scenario.settings;
+        let opens = scenario.opens_at();
+        let (startup, guard) = (&settings.startup, &settings.guard);
+        let linger = startup.failed_linger;
+        let drawn = [
+            format!("{:?}", settings.queue),
+            format!("{:?}", settings.limits),
+            format!("{:?}", settings.shutdown),
+            format!("{guard:?}, opens behind {opens}, lingers for {linger:?} when it has failed"),
+            format!("{:?}", scenario.behind),
+            format!("{:?}", scenario.monitor),
+        ];
+        for part in drawn {
+            self.story.tells("seed", part);
         }
     }
 

@@ -108,12 +108,17 @@ impl<'a> Facts<'a> {
         self.visits.iter().filter(|visit| visit.page.is_none())
     }
 
-    /// One interval, and the answer of a monitor that is looked at.
+    /// One interval, and the answer of a monitor that is looked at. One look waits for the answers of
+    /// all: for that of an upstream that neither accepts nor refuses, too.
     pub(super) fn look(&self) -> Duration {
         let monitor = self.scenario.monitor.as_ref();
+        let settings = &self.scenario.settings;
         match monitor.map(|monitor| monitor.looked_at) {
             None | Some(None) => Duration::ZERO,
-            Some(Some(takes)) => self.scenario.settings.guard.interval + takes,
+            Some(Some(takes)) if self.scenario.is_proxy() => {
+                settings.guard.interval + takes.max(settings.proxy.connect_timeout)
+            }
+            Some(Some(takes)) => settings.guard.interval + takes,
         }
     }
 
