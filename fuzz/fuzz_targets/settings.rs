@@ -17,17 +17,15 @@ use readiness_guard::Vars;
 use ws_server::probe::Probe;
 use ws_server::settings::{Loaded, Problems, Settings, Sources};
 
-/// A place in memory where there is one.
-static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+/// The settings file without its extension, in memory where there is a place for that.
+static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let memory = PathBuf::from("/dev/shm");
     let parent = if memory.is_dir() {
         memory
     } else {
         std::env::temp_dir()
     };
-    let directory = parent.join(format!("ws-server-fuzz-{}", std::process::id()));
-    fs::create_dir_all(&directory).expect("a directory for the settings file");
-    directory
+    parent.join(format!("ws-server-fuzz-{}", std::process::id()))
 });
 
 fuzz_target!(|input: &[u8]| {
@@ -62,7 +60,7 @@ fn load<'a>(
     variables: &Vars,
     flags: impl Iterator<Item = &'a str>,
 ) -> Result<Loaded, Problems> {
-    let file = DIRECTORY.join("settings").with_extension(extension);
+    let file = FILE.with_extension(extension);
     fs::write(&file, text).expect("room for a settings file");
     let check_probe = |address: &str| match address.parse::<Probe>() {
         Ok(_) => Ok(()),
@@ -72,7 +70,9 @@ fn load<'a>(
         .file(&file)
         .check_probes(check_probe);
     let sources = flags.fold(sources, |sources, flag| sources.flag("--set", flag));
-    Settings::load(&sources)
+    let loaded = Settings::load(&sources);
+    fs::remove_file(&file).expect("it was written");
+    loaded
 }
 
 fn reads_back(loaded: &Loaded) {
