@@ -191,4 +191,19 @@ mod tests {
         let _again = registry.register(peer(1)).expect("room again");
         assert_eq!(registry.per_ip.len(), 2);
     }
+
+    #[test]
+    fn an_address_keeps_its_count_until_the_last_from_there_has_left() {
+        let limits = LimitSettings {
+            max_connections_per_ip: 2,
+            ..LimitSettings::default()
+        };
+        let registry = Registry::new(&limits);
+        let [first, second] = [(); 2].map(|()| registry.register(peer(1)).expect("room"));
+        drop(first);
+        let third = registry.register(peer(1)).expect("room again");
+        assert!(registry.register(peer(1)).is_none());
+        drop((second, third));
+        assert!(registry.per_ip.is_empty());
+    }
 }
