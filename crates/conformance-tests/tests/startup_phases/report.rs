@@ -117,11 +117,14 @@ async fn p8_p9_p10_unknown_and_failed_serialize_as_documented() {
     assert_eq!(unknown["state"], "unknown");
     assert_eq!(unknown["phase"], Value::Null);
     assert_eq!(unknown["phase_number"], Value::Null);
+    assert_eq!(watch.state().to_string(), "unknown");
 
     let run = tokio::spawn(startup.run());
     watch.reached(Phase::Dependencies).await.unwrap();
+    assert_eq!(watch.state().to_string(), "running (phase 3 database)");
     run.abort();
     let failure = watch.complete().await.unwrap_err();
+    assert_eq!(watch.state().to_string(), format!("failed ({failure})"));
     let failed = as_json(&watch);
     assert_eq!(failed["state"], "failed");
     assert_eq!(

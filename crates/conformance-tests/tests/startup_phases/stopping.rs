@@ -118,4 +118,15 @@ async fn p7_a_hook_that_fails_panics_or_hangs_does_not_keep_the_next_from_runnin
     );
     assert!(!stopped.is_clean());
     assert_eq!(notes.taken(), ["stop first"]);
+    let told = stopped.to_string();
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            "failed to stop fails in 0.000 s: still busy",
+            "failed to stop hangs shortly in 0.200 s: not finished within 200ms",
+            "failed to stop hangs in 5.000 s: not finished within 5s",
+            "failed to stop panics in 0.000 s: panicked: cannot",
+            "stopped first in 0.000 s",
+        ]
+    );
 }

@@ -142,19 +142,21 @@ async fn q9_whoever_leaves_behind_the_open_gate_is_counted_too() {
 
 #[tokio::test(start_paused = true)]
 async fn q10_one_that_was_held_stays_ahead_of_one_that_passed_the_open_gate_later() {
-    let (gate, queue) = gate(&QueueConfig::default().release_in_flight(1));
-    let [came_first, passed] = [1, 2].map(Arc::new);
-    let ticket = held(&queue, &came_first);
+    let (gate, queue) = gate(&QueueConfig::default());
+    let clients = clients(4);
+    let tickets: Vec<_> = clients[..3].iter().map(|it| held(&queue, it)).collect();
     gate.open();
-    let first_lease = lease(ticket);
-    let passed_lease = admitted(&queue, &passed);
+    let mut leases: Vec<_> = tickets.into_iter().map(lease).collect();
+    leases.push(admitted(&queue, &clients[3]));
     gate.close();
-    let second = passed_lease.give_back(&passed);
-    let first = first_lease.give_back(&came_first);
-    assert!(first.position() < second.position());
+    let back = leases.into_iter().zip(&clients).rev();
+    let mut back: Vec<_> = back.map(|(lease, it)| lease.give_back(it)).collect();
+    back.reverse();
+    assert!(back.is_sorted_by(|before, after| before.position() < after.position()));
     gate.open();
-    lease(first).acknowledge();
-    lease(second).acknowledge();
+    for ticket in back {
+        lease(ticket).acknowledge();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, sleep_until};
 use ws_queue::{Outcome, QueueConfig, Refusal, Ticket};
 
 use crate::{admitted, assert_adds_up, clients, end, gate, held, lease, refused};
@@ -52,6 +52,24 @@ async fn q5_no_newcomer_overtakes_the_held_while_a_release_is_under_way() {
     let [one, two] = tickets.map(admitted_at);
     assert_eq!(tokio::join!(one, two, admitted_at(late)), (0, 1, 2));
     admitted(&queue, &newcomer).acknowledge();
+}
+
+/// The timer may have been set to something later when the release begins.
+#[tokio::test(start_paused = true)]
+async fn q5_a_release_is_evenly_spaced_from_its_beginning() {
+    let (gate, queue) = gate(&QueueConfig::default().release_per_second(50));
+    let clients = clients(4);
+    let tickets: Vec<_> = clients.iter().map(|client| held(&queue, client)).collect();
+    sleep_until(Instant::now() + Duration::from_millis(10)).await;
+    let t0 = Instant::now();
+    gate.open();
+    for (ticket, number) in tickets.into_iter().zip(0..) {
+        let Outcome::Admitted(lease) = ticket.await else {
+            panic!("not admitted")
+        };
+        lease.acknowledge();
+        assert_eq!(t0.elapsed(), Duration::from_millis(20) * number);
+    }
 }
 
 #[tokio::test(start_paused = true)]
