@@ -4,7 +4,10 @@
 //! too, so that neither it nor a nightly toolchain is needed, only a C++ compiler for libFuzzer. Each
 //! target begins with its corpus, `fuzz/corpus/TARGET`, and what it finds beside it is kept in
 //! `target/fuzz/corpus`, for the next run; an input that fails is kept in `target/fuzz/failures`.
-//! `--seconds 0` tries the corpora alone. `cargo fuzz run TARGET` does the same where it is installed.
+//! `--seconds 0` tries the corpora alone.
+//!
+//! Where they are installed, `cargo +nightly fuzz run TARGET` does the same with the address sanitizer,
+//! and puts what it finds into `fuzz/corpus`: what is worth keeping of that gets a name.
 
 use std::fs;
 use std::process::Output;
