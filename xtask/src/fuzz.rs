@@ -148,7 +148,8 @@ fn host(workspace: &Workspace) -> Result<String> {
     Ok(host.context("rustc names no host")?.to_owned())
 }
 
-fn thousands(number: u64) -> String {
+/// `1234567` as `1,234,567`.
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits
         .as_bytes()

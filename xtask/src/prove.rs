@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
+use crate::fuzz::thousands;
 use crate::workspace::Workspace;
 use crate::{fuzz, miri, shell};
 
@@ -152,9 +153,12 @@ impl Explored {
     fn parse(line: &str) -> Option<Self> {
         let (_, said) = line.split_once("explored: ")?;
         let (what, how_much) = said.rsplit_once(": ")?;
+        let (number, unit) = how_much.split_once(' ')?;
+        // Some write the groups of the digits themselves.
+        let number = number.parse().map_or(number.to_owned(), thousands);
         Some(Self {
             what: what.to_owned(),
-            how_much: how_much.to_owned(),
+            how_much: format!("{number} {unit}"),
         })
     }
 }
@@ -169,7 +173,7 @@ fn interleavings(workspace: &Workspace, _budget: Budget) -> Commands {
 /// Ten clients at once, in as many random schedules, with shuttle.
 fn schedules(workspace: &Workspace, budget: Budget) -> Commands {
     let mut command = models(workspace, "--package ws-queue", "shuttle");
-    command.env("PROVE_SCHEDULES", budget.pick("10000", "100000"));
+    command.env("PROVE_SCHEDULES", budget.pick("100000", "2000000"));
     Ok(vec![command])
 }
 
@@ -300,6 +304,8 @@ mod tests {
                 how_much: "2,512 interleavings".to_owned(),
             })
         );
+        let plain = Explored::parse("explored: the places: 10477 steps");
+        assert_eq!(plain.unwrap().how_much, "10,477 steps");
         assert_eq!(Explored::parse("test models::a_test ... ok"), None);
     }
 

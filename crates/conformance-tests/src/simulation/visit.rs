@@ -32,6 +32,9 @@ pub(super) struct Visit {
     pub(super) ended: Moment,
 }
 
+/// The numbers from here on are of those who are no clients: they look at the status.
+pub(super) const FIRST_LOOKER: usize = 1_000_000;
+
 /// Whose, and the how-manieth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Name {
@@ -42,6 +45,7 @@ pub(super) struct Name {
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.attempt {
+            _ if self.client >= FIRST_LOOKER => write!(f, "look {}", self.client - FIRST_LOOKER),
             0 => write!(f, "client {}", self.client),
             attempt => write!(f, "client {}.{attempt}", self.client),
         }

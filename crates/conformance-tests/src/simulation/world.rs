@@ -13,13 +13,14 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, sleep_until, timeout};
+use ws_server::settings::Settings;
 use ws_server::{ServeError, ServerBuilder};
 
 use super::client::{ask, client};
 use super::link::End;
 use super::scenario::{Behind, Monitor, Scenario};
 use super::story::{Moment, Story};
-use super::visit::{Name, Visit};
+use super::visit::{FIRST_LOOKER, Name, Visit};
 use crate::network::{Memory, memory};
 use crate::running::server;
 
@@ -29,9 +30,6 @@ const SETTLING: Duration = Duration::from_secs(20);
 
 /// How long all of it may take at most, in virtual time.
 const LIMIT: Duration = Duration::from_secs(24 * 3_600);
-
-/// The numbers of those who are no clients: they look at the status.
-const LOOKER: usize = 1_000_000;
 
 pub(super) struct World {
     pub(super) scenario: Scenario,
@@ -108,7 +106,7 @@ async fn act(world: &Arc<World>) -> Vec<Visit> {
         let world = Arc::clone(world);
         looking.spawn(async move {
             sleep(at).await;
-            world.look(LOOKER + number).await;
+            world.look(FIRST_LOOKER + 1 + number).await;
         });
     }
     let mut clients: Vec<_> = (0..world.scenario.clients.len())
@@ -121,7 +119,7 @@ async fn act(world: &Arc<World>) -> Vec<Visit> {
     while looking.join_next().await.is_some() {}
     sleep(SETTLING).await;
     if world.ledger.lock().stopped.is_none() && !world.has_ended() {
-        let last = world.look(LOOKER - 1).await;
+        let last = world.look(FIRST_LOOKER).await;
         world.ledger.lock().last_look = last;
     }
     world.at_rest.notify_one();
@@ -175,20 +173,25 @@ impl World {
     /// What the seed has drawn, besides the clients.
     fn tell_of_itself(&self) {
         let scenario = &self.scenario;
-        let settings = &scenario.settings;
-        let opens = scenario.opens_at();
-        let (startup, guard) = (&settings.startup, &settings.guard);
-        let linger = startup.failed_linger;
-        let drawn = [
-            format!("{:?}", settings.queue),
-            format!("{:?}", settings.limits),
-            format!("{:?}", settings.shutdown),
-            format!("{guard:?}, opens behind {opens}, lingers for {linger:?} when it has failed"),
-            format!("{:?}", scenario.behind),
-            format!("{:?}", scenario.monitor),
-        ];
-        for part in drawn {
-            self.story.tells("seed", part);
+        let (drawn, usual) = (&scenario.settings, &Settings::default());
+        let tells = |part| self.story.tells("seed", part);
+        for (section, drawn, usual) in [
+            ("startup", lines(&drawn.startup), lines(&usual.startup)),
+            ("proxy", lines(&drawn.proxy), lines(&usual.proxy)),
+            ("guard", lines(&drawn.guard), lines(&usual.guard)),
+            ("queue", lines(&drawn.queue), lines(&usual.queue)),
+            ("limits", lines(&drawn.limits), lines(&usual.limits)),
+            ("shutdown", lines(&drawn.shutdown), lines(&usual.shutdown)),
+        ] {
+            let set = drawn.iter().filter(|line| !usual.contains(line));
+            let set: Vec<_> = set.map(|line| line.trim_end_matches(',')).collect();
+            if !set.is_empty() {
+                tells(format!("{section}: {}", set.join(", ")));
+            }
+        }
+        tells(format!("behind it: {:?}", scenario.behind));
+        if let Some(monitor) = &scenario.monitor {
+            tells(format!("{monitor:?}"));
         }
     }
 
@@ -225,6 +228,12 @@ impl World {
         self.ledger.lock().looks.push((moment, status.clone()));
         Some(status)
     }
+}
+
+/// A line for each thing that is set.
+fn lines(settings: &impl std::fmt::Debug) -> Vec<String> {
+    let text = format!("{settings:#?}");
+    text.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 /// The signal: at its moment, and at the latest when all clients have ended.
