@@ -10,7 +10,7 @@ use crate::handshake::{Pending, Socket};
 use crate::listener::Transport;
 use crate::refusal::Reason;
 use crate::request::Request;
-use crate::session::{say_goodbye, socket_config};
+use crate::session::say_goodbye;
 use crate::settings::RefuseWith;
 use crate::shared::Shared;
 
@@ -22,10 +22,12 @@ pub(crate) async fn accept<T: Transport>(
 ) -> Option<(Socket<T>, Request)> {
     let request = pending.request().clone();
     let subprotocol = (server.choose_subprotocol)(&request);
-    let config = socket_config(&server.settings.limits);
-    let accepted = pending.accept(subprotocol.as_deref(), config);
-    let limit = server.settings.limits.handshake_timeout;
-    let socket = timeout(limit, accepted).await.ok()?.ok()?;
+    let limits = &server.settings.limits;
+    let accepted = pending.accept(subprotocol.as_deref(), limits);
+    let socket = timeout(limits.handshake_timeout, accepted)
+        .await
+        .ok()?
+        .ok()?;
     Some((socket, request))
 }
 

@@ -13,7 +13,6 @@ use crate::head::{self, Head};
 use crate::listener::Transport;
 use crate::proxy::frames::{Frames, Until};
 use crate::request::Request;
-use crate::session::socket_config;
 use crate::settings::LimitSettings;
 
 /// What a client's first request came to. Whatever was answered has been written to the stream.
@@ -43,9 +42,9 @@ pub async fn first_request<T: Transport>(mut stream: T, limit: Duration) -> Aske
             early,
         }) => match Pending::new(stream, method, request.clone(), early.clone()) {
             Ok(pending) => {
-                let config = socket_config(&LimitSettings::default());
+                let limits = LimitSettings::default();
                 let subprotocol = request.subprotocols().next();
-                match pending.accept(subprotocol, config).await {
+                match pending.accept(subprotocol, &limits).await {
                     Ok(_) => Asked::Accepted { request, early },
                     Err(_) => Asked::Refused,
                 }

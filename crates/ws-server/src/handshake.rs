@@ -18,12 +18,19 @@ use crate::answer::Answer;
 use crate::head::Method;
 use crate::listener::Transport;
 use crate::request::Request;
+use crate::settings::LimitSettings;
 
 /// A WebSocket whose handshake is complete.
 pub(crate) type Socket<T> = WebSocketStream<T>;
 
 /// How many bytes of a client that does not wait for its 101 are read and kept.
 const MAX_EARLY: usize = 64 * 1024;
+
+/// The size of the read buffer, which stays resident for as long as a connection lives.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// From how many bytes on a batch is written without waiting for its end.
+const WRITE_BATCH: usize = 64 * 1024;
 
 /// A valid request for a WebSocket that has not been answered yet.
 pub(crate) struct Pending<T> {
@@ -58,7 +65,7 @@ impl<T: Transport> Pending<T> {
     pub(crate) async fn accept(
         mut self,
         subprotocol: Option<&str>,
-        config: WebSocketConfig,
+        limits: &LimitSettings,
     ) -> io::Result<Socket<T>> {
         let key = self.request.header("sec-websocket-key").unwrap_or_default();
         let mut head = format!(
@@ -75,6 +82,7 @@ impl<T: Transport> Pending<T> {
         self.stream.flush().await?;
         let early = Vec::from(self.early);
         let role = Role::Server;
+        let config = socket_config(limits);
         Ok(Socket::from_partially_read(self.stream, early, role, Some(config)).await)
     }
 
@@ -101,6 +109,15 @@ impl<T: Transport> Pending<T> {
         // Reading no further hides the event that the client leaves, so it is looked for.
         crate::hold::look_for_leaving(|| self.stream.peer_has_left()).await;
     }
+}
+
+/// How the sockets of a server are set up.
+fn socket_config(limits: &LimitSettings) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BATCH)
+        .max_message_size(Some(limits.max_message_size))
+        .max_frame_size(Some(limits.max_frame_size))
 }
 
 fn check(method: Method, request: &Request) -> Result<(), Answer> {

@@ -19,8 +19,8 @@ use futures::future::{BoxFuture, join};
 use futures::{FutureExt, SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tracing::debug;
 
@@ -46,20 +46,6 @@ const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
 /// How many pongs may wait to be written before nothing more is read: nobody who reads has as many.
 const MAX_PONGS: usize = 64;
-
-/// The size of the read buffer, which stays resident for as long as a connection lives.
-const READ_BUFFER: usize = 4 * 1024;
-/// From how many bytes on a batch is written without waiting for its end.
-const WRITE_BATCH: usize = 64 * 1024;
-
-/// How the sockets of a server are set up.
-pub(crate) fn socket_config(limits: &LimitSettings) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BATCH)
-        .max_message_size(Some(limits.max_message_size))
-        .max_frame_size(Some(limits.max_frame_size))
-}
 
 enum Stage {
     /// Messages flow both ways.
