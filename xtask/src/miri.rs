@@ -40,8 +40,12 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
         let line = format!(
             "{cargo} miri test --package {package} --lib --target-dir target/miri -- {modules}{skips}"
         );
-        shell::run(&mut workspace.command(&line))?;
-        println!("explored: {package}: its {modules}");
+        let mut passed = 0;
+        shell::lines(&mut workspace.command(&line), |line| {
+            println!("{line}");
+            passed += tests_passed(line).unwrap_or_default();
+        })?;
+        println!("explored: {package}, {modules}: {passed} tests");
     }
     Ok(())
 }
@@ -56,4 +60,24 @@ fn with_miri(workspace: &Workspace) -> Option<&'static str> {
     let has_miri =
         |cargo: &&str| shell::succeeds(&mut workspace.command(&format!("{cargo} miri --version")));
     ["cargo", "cargo +nightly"].into_iter().find(has_miri)
+}
+
+/// What a line of cargo's says about how many tests have passed.
+fn tests_passed(line: &str) -> Option<u64> {
+    let (number, _) = line.strip_prefix("test result: ok. ")?.split_once(' ')?;
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_passed_are_counted() {
+        assert_eq!(
+            tests_passed("test result: ok. 16 passed; 0 failed"),
+            Some(16)
+        );
+        assert_eq!(tests_passed("test machine::tests::a_test ... ok"), None);
+    }
 }
