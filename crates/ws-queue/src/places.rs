@@ -113,19 +113,23 @@ impl<S: Seat> Places<S> {
     }
 
     pub(crate) fn arrive(&mut self, now: Instant, position: Position, seat: S) -> Arrival {
-        match self.state {
-            State::Open => Arrival::Admitted,
+        let arrival = match self.state {
+            // Counted when its lease ends, like everyone who passes the open gate.
+            State::Open => return Arrival::Admitted,
             State::Early => self.refuse(Refusal::Early),
             State::Ended(why) => self.refuse(why),
             State::Closed | State::Releasing => {
-                if !self.make_room(now) {
-                    return self.refuse(Refusal::Full);
+                if self.make_room(now) {
+                    let place = self.place(now, seat);
+                    self.take_place(position, place);
+                    Arrival::Held
+                } else {
+                    self.refuse(Refusal::Full)
                 }
-                let place = self.place(now, seat);
-                self.take_place(position, place);
-                Arrival::Held
             }
-        }
+        };
+        self.totals.entered += 1;
+        arrival
     }
 
     // Early -> Closed
@@ -207,6 +211,7 @@ impl<S: Seat> Places<S> {
                 (place, Some(old_seat))
             }
             Origin::OpenGate => {
+                self.totals.entered += 1;
                 let place = self.place(now, seat);
                 if !matches!(self.state, State::Ended(_)) && !self.make_room(now) {
                     self.conclude(place, Resolution::Refused(Refusal::Full));

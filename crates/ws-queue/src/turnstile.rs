@@ -140,16 +140,11 @@ impl<C> Turnstile<C> {
     pub(crate) fn status(&self, now: Instant) -> QueueStatus {
         let under_lock = self.under_lock.lock();
         let mut status = under_lock.places.status(now);
-        status.admitted += self.admitted_at_gate.load(Ordering::Relaxed);
-        status.abandoned += self.abandoned_at_gate.load(Ordering::Relaxed);
-        status.entered = status.size as u64
-            + status.admitted
-            + status.expired
-            + status.abandoned
-            + status.refused_full
-            + status.refused_early
-            + status.refused_failed
-            + status.refused_draining;
+        let admitted = self.admitted_at_gate.load(Ordering::Relaxed);
+        let abandoned = self.abandoned_at_gate.load(Ordering::Relaxed);
+        status.admitted += admitted;
+        status.abandoned += abandoned;
+        status.entered += admitted + abandoned;
         status
     }
 
@@ -187,5 +182,26 @@ impl<C> Turnstile<C> {
                 self.word.fetch_and(!OPEN, Ordering::AcqRel);
             }
         }
+    }
+}
+
+#[cfg(all(test, not(any(loom_models, shuttle_models))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn q7_passing_the_open_gate_takes_no_lock() {
+        let turnstile = Turnstile::<()>::new(&QueueConfig::default(), || {});
+        let now = || tokio::time::Instant::now().into_std();
+        turnstile.open(now());
+        let locked = turnstile.under_lock.lock();
+        let position = turnstile.pass().expect("the gate is open");
+        turnstile.acknowledge(now, position, Origin::OpenGate);
+        let position = turnstile.pass().expect("it still is");
+        turnstile.leave(now(), position, Origin::OpenGate);
+        drop(locked);
+        let status = turnstile.status(now());
+        let accounts = (status.entered, status.admitted, status.abandoned);
+        assert_eq!(accounts, (2, 1, 1));
     }
 }

@@ -258,10 +258,11 @@ impl World {
         let passed = |it: &&Connection| it.owns == Owns::Lease(Origin::OpenGate);
         let entered = self.connections.len() - self.connections.iter().filter(passed).count();
         assert_eq!(
-            entered as u64,
+            status.entered,
             status.size as u64 + ends(&status),
             "Q9: {status:?}"
         );
+        assert_eq!(status.entered, entered as u64, "Q9: {status:?}");
         for it in &self.connections {
             // Ours, and one in the places and one in the reference.
             let seats = 1 + 2 * usize::from(it.has_place());

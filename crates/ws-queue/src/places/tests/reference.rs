@@ -146,7 +146,14 @@ impl Reference {
 
     pub(super) fn status(&self, now: Instant) -> QueueStatus {
         let first = self.known.iter().find(|known| !known.leased);
+        let ended = self.totals;
+        let refused = ended.refused_full
+            + ended.refused_early
+            + ended.refused_failed
+            + ended.refused_draining;
+        let ended = ended.admitted + ended.expired + ended.abandoned + refused;
         QueueStatus {
+            entered: self.known.len() as u64 + ended,
             open: self.doors == Doors::Open,
             size: self.known.len(),
             max_size: self.limits.max_size,
