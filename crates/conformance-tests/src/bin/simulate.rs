@@ -107,9 +107,8 @@ fn explore(asked: &Asked) -> ExitCode {
         outcomes += of_them;
         broken = broken.or(fault);
     }
-    println!("explored: simulated deployments: {} seeds", grouped(seeds));
-    let clients = grouped(outcomes.clients as u64);
-    println!("explored: clients in them: {clients} clients");
+    println!("explored: simulated deployments: {seeds} seeds");
+    println!("explored: clients in them: {} clients", outcomes.clients);
     println!("{outcomes}");
     match broken {
         Some((seed, run)) => {
@@ -117,13 +116,5 @@ fn explore(asked: &Asked) -> ExitCode {
             told(seed, &run)
         }
         None => ExitCode::SUCCESS,
-    }
-}
-
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    match number {
-        0..1_000 => number.to_string(),
-        _ => format!("{},{:03}", grouped(number / 1_000), number % 1_000),
     }
 }
