@@ -1,8 +1,8 @@
 //! `cargo xtask prove`: everything that tries what nobody would think of, and one table of how much.
 //!
 //! Each part is a command that explores something (interleavings, schedules, histories, deployments,
-//! inputs) and says on its standard output how much, in lines `explored: WHAT: N UNIT`. A part that says
-//! nothing has failed: it may have been filtered away. The quick budget is a step of `cargo xtask ci`;
+//! inputs) and says on its standard output how much, in lines `explored: WHAT: N UNIT`. One that says
+//! nothing, or names nothing but a zero, has failed: it may have been filtered away. The quick budget is a step of `cargo xtask ci`;
 //! `--long` is for whoever has changed what synchronises, and has an hour. What each part proves, and under
 //! which assumptions: `docs/PROOF.md`.
 
@@ -134,8 +134,22 @@ fn prove(workspace: &Workspace, part: &Part, budget: Budget) -> Proof {
     }
 }
 
+/// Variables that say how much is explored, or which part of it, to whoever works on one thing. Left behind
+/// in a terminal they would make everything else less than it says.
+const SETTINGS: &[&str] = &[
+    "CARGO_ENCODED_RUSTFLAGS",
+    "LOOM_CHECKPOINT_FILE",
+    "PROPTEST_MAX_SHRINK_ITERS",
+    "PROVE_REPLAY",
+    "PROVE_SEED",
+    "SHUTTLE_RANDOM_SEED",
+];
+
 fn explore(mut command: Command, explored: &mut Vec<Explored>) -> Result<()> {
     let known = explored.len();
+    for name in SETTINGS {
+        command.env_remove(name);
+    }
     shell::lines(&mut command, |line| {
         println!("{line}");
         explored.extend(Explored::parse(line));
@@ -149,16 +163,16 @@ fn explore(mut command: Command, explored: &mut Vec<Explored>) -> Result<()> {
 }
 
 impl Explored {
-    /// `explored: WHAT: N UNIT`, at the end of the line: a test's name may stand before it.
+    /// `explored: WHAT: N UNIT`, at the end of the line: a test's name may stand before it. Nothing where
+    /// the number is 0.
     fn parse(line: &str) -> Option<Self> {
         let (_, said) = line.split_once("explored: ")?;
         let (what, how_much) = said.rsplit_once(": ")?;
         let (number, unit) = how_much.split_once(' ')?;
-        // Some write the groups of the digits themselves.
-        let number = number.parse().map_or(number.to_owned(), thousands);
-        Some(Self {
+        let number = number.replace(',', "").parse().ok()?;
+        (number > 0).then(|| Self {
             what: what.to_owned(),
-            how_much: format!("{number} {unit}"),
+            how_much: format!("{} {unit}", thousands(number)),
         })
     }
 }
@@ -166,19 +180,20 @@ impl Explored {
 /// Every interleaving of a few threads, of the code that ships, with loom. The primitives are others
 /// then, so what is built lies in a directory of its own.
 fn interleavings(workspace: &Workspace, _budget: Budget) -> Commands {
-    let packages = "--package ws-queue --package startup-phases";
-    Ok(vec![models(workspace, packages, "loom")])
+    let crates = ["ws-queue", "startup-phases"];
+    Ok(crates.map(|one| models(workspace, one, "loom")).into())
 }
 
 /// Ten clients at once, in as many random schedules, with shuttle.
 fn schedules(workspace: &Workspace, budget: Budget) -> Commands {
-    let mut command = models(workspace, "--package ws-queue", "shuttle");
+    let mut command = models(workspace, "ws-queue", "shuttle");
     command.env("PROVE_SCHEDULES", budget.pick("100000", "2000000"));
     Ok(vec![command])
 }
 
-fn models(workspace: &Workspace, packages: &str, checker: &str) -> Command {
-    let line = format!("cargo test --profile prove {packages} --lib models -- --nocapture");
+fn models(workspace: &Workspace, package: &str, checker: &str) -> Command {
+    let line =
+        format!("cargo test --profile prove --package {package} --lib models -- --nocapture");
     let mut command = workspace.command(&line);
     command
         .env("RUSTFLAGS", format!("--cfg {checker}_models"))
@@ -191,16 +206,17 @@ fn models(workspace: &Workspace, packages: &str, checker: &str) -> Command {
 
 /// The pure cores beside naive references, in random histories and in all of the short ones.
 fn histories(workspace: &Workspace, budget: Budget) -> Commands {
-    let packages = "--package ws-queue --package startup-phases --package readiness-guard";
     let profile = budget.pick("dev", "prove");
-    let line = format!(
-        "cargo test --profile {profile} {packages} --lib -- --nocapture properties every_history"
-    );
-    let mut command = workspace.command(&line);
-    if let Some(cases) = budget.pick(None, Some("100000")) {
-        command.env("PROPTEST_CASES", cases);
-    }
-    Ok(vec![command])
+    let crates = ["ws-queue", "startup-phases", "readiness-guard"];
+    let commands = crates.map(|one| {
+        let line = format!(
+            "cargo test --profile {profile} --package {one} --lib -- --nocapture properties every_history pace"
+        );
+        let mut command = workspace.command(&line);
+        command.env("PROPTEST_CASES", budget.pick("2000", "100000"));
+        command
+    });
+    Ok(commands.into())
 }
 
 /// The whole server, over a network in memory and in virtual time.
@@ -306,6 +322,7 @@ mod tests {
         );
         let plain = Explored::parse("explored: the places: 10477 steps");
         assert_eq!(plain.unwrap().how_much, "10,477 steps");
+        assert_eq!(Explored::parse("explored: the places: 0 steps"), None);
         assert_eq!(Explored::parse("test models::a_test ... ok"), None);
     }
 

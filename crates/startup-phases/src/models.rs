@@ -24,7 +24,7 @@ fn explore(what: &str, model: impl Fn() + Send + Sync + 'static) {
     let interleavings = Arc::new(AtomicU64::new(0));
     let mut loom = Builder::new();
     (loom.preemption_bound, loom.max_permutations) = (None, None);
-    loom.max_duration = None;
+    (loom.max_duration, loom.checkpoint_file) = (None, None);
     loom.check({
         let interleavings = Arc::clone(&interleavings);
         move || {
@@ -32,9 +32,7 @@ fn explore(what: &str, model: impl Fn() + Send + Sync + 'static) {
             model();
         }
     });
-    let count = interleavings.load(Ordering::Relaxed).to_string();
-    let groups: Vec<_> = count.as_bytes().rchunks(3).rev().collect();
-    let count = String::from_utf8_lossy(&groups.join(&b',')).into_owned();
+    let count = interleavings.load(Ordering::Relaxed);
     println!("explored: {what}: {count} interleavings");
 }
 

@@ -23,15 +23,8 @@ fn count<M: Fn() + Send + Sync + 'static>(
             model();
         }
     }));
-    let runs = grouped(runs.load(Ordering::Relaxed));
+    let runs = runs.load(Ordering::Relaxed);
     println!("explored: {what}: {runs} {unit}");
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().collect();
-    String::from_utf8_lossy(&groups.join(&b',')).into_owned()
 }
 
 #[cfg(loom_models)]
@@ -51,7 +44,7 @@ mod with_loom {
         super::count(what, "interleavings", model, |model| {
             let mut loom = Builder::new();
             (loom.preemption_bound, loom.max_permutations) = (None, None);
-            loom.max_duration = None;
+            (loom.max_duration, loom.checkpoint_file) = (None, None);
             loom.check(model);
         });
     }
@@ -71,30 +64,39 @@ mod with_shuttle {
         Pct { depth: usize },
     }
 
-    /// Half of `PROVE_SCHEDULES` (4,000 where it is not set), or the one in `PROVE_REPLAY`.
+    /// Half of `PROVE_SCHEDULES` (4,000 where it is not set) that begin with the seed `PROVE_SEED` (0), or
+    /// the one in `PROVE_REPLAY`. The same seed gives the same schedules.
     pub(in super::super) fn explore(what: &str, schedules: Schedules, model: fn()) {
         let half = setting("PROVE_SCHEDULES").map_or(2_000, |all| {
             all.parse::<usize>().expect("a number of schedules") / 2
         });
-        super::count(what, "schedules", model, |model| {
-            let mut config = Config::new();
-            config.stack_size = 1 << 17;
-            config.silence_warnings = true;
-            match (setting("PROVE_REPLAY"), schedules) {
-                (Some(schedule), _) => {
-                    let mut scheduler = ReplayScheduler::new_from_encoded(&schedule);
-                    // It ends where the test failed.
-                    scheduler.set_allow_incomplete();
-                    Runner::new(scheduler, config).run(model);
+        let seed = setting("PROVE_SEED").map_or(0, |seed| seed.parse().expect("a seed"));
+        super::count(
+            &format!("{what}, seed {seed}"),
+            "schedules",
+            model,
+            |model| {
+                let mut config = Config::new();
+                config.stack_size = 1 << 17;
+                config.silence_warnings = true;
+                match (setting("PROVE_REPLAY"), schedules) {
+                    (Some(schedule), _) => {
+                        let mut scheduler = ReplayScheduler::new_from_encoded(&schedule);
+                        // It ends where the test failed.
+                        scheduler.set_allow_incomplete();
+                        Runner::new(scheduler, config).run(model);
+                    }
+                    (None, Schedules::Random) => {
+                        let scheduler = RandomScheduler::new_from_seed(seed, half);
+                        Runner::new(scheduler, config).run(model);
+                    }
+                    (None, Schedules::Pct { depth }) => {
+                        let scheduler = PctScheduler::new_from_seed(seed, depth, half);
+                        Runner::new(scheduler, config).run(model);
+                    }
                 }
-                (None, Schedules::Random) => {
-                    Runner::new(RandomScheduler::new(half), config).run(model);
-                }
-                (None, Schedules::Pct { depth }) => {
-                    Runner::new(PctScheduler::new(depth, half), config).run(model);
-                }
-            }
-        });
+            },
+        );
     }
 
     #[expect(
