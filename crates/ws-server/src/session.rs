@@ -158,7 +158,9 @@ impl<T: Transport> Session<T> {
         self.wants_room = false;
         while self.readable {
             self.wants_room = matches!(self.stage, Stage::Open) && !self.mailbox.has_room();
-            let must_flush = self.pongs >= MAX_PONGS;
+            // Behind the client's answer to our close the socket ends at once, written or not.
+            let is_answered = matches!(self.stage, Stage::Closing { .. }) && self.client_closed;
+            let must_flush = self.pongs >= MAX_PONGS || (is_answered && self.unflushed);
             if self.wants_room
                 || must_flush
                 || matches!(self.stage, Stage::Finishing { .. } | Stage::Over)
@@ -325,7 +327,7 @@ impl<T: Transport> Session<T> {
         if self.unflushed && self.socket.poll_flush_unpin(cx)?.is_ready() {
             self.unflushed = false;
             self.blocked = false;
-            progress |= std::mem::take(&mut self.pongs) >= MAX_PONGS;
+            progress |= std::mem::take(&mut self.pongs) >= MAX_PONGS || self.client_closed;
         }
         let said_goodbye = matches!(self.stage, Stage::Closing { goodbye: None, .. });
         if said_goodbye && !self.unflushed && !self.readable {

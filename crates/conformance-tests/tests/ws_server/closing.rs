@@ -275,3 +275,23 @@ async fn s11_a_reset_ends_the_handler_at_the_event() {
     happens(told.recv()).await.unwrap();
     happens(server.shows("/connections/live", 0)).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn s10_s11_a_clients_close_that_crosses_ours_destroys_nothing_that_waits_to_be_written() {
+    let echo_once = |mut connection: Connection| async move {
+        let message = connection.recv().await.expect("it says something");
+        connection.send(message).await
+    };
+    let server = Running::in_memory(server(|_| {}).handler(echo_once));
+    let stream = server.network.connect_through(100);
+    let asked = Asked::with(stream, upgrade("/ws", &[])).await;
+    let mut client = asked.client().await;
+    let text = "x".repeat(300);
+    client.sends(&text_frame(&text)).await;
+    // The echo and the close behind it do not fit into the window.
+    sleep(secs(1)).await;
+    client.sends(&frame(0x88, &1000_u16.to_be_bytes())).await;
+    sleep(secs(1)).await;
+    assert_eq!(client.hears_text().await, text);
+    assert!(client.hears().await.is_close());
+}
