@@ -57,6 +57,7 @@ fn judge_end(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
         End::Reset if breaks_inside(facts, visit) => Ok(()),
         // It goes on sending behind its answer, and does not read that in the moment it has for it.
         End::Reset if visit.answered.is_some() && visit.stalled => Ok(()),
+        End::Reset if visit.answered.is_some() && ends_at_once(facts, visit) => Ok(()),
         End::Reset => Err("S5: cut off by a reset".to_owned()),
         End::Orderly => match visit.status() {
             None => Err("Q4: an end without an answer".to_owned()),
@@ -96,6 +97,14 @@ fn is_aborted(facts: &Facts<'_>) -> bool {
         .scenario
         .abort_at
         .is_some_and(|at| at <= facts.ended().at)
+}
+
+/// Whoever comes in the very instant in which the process ends, and whoever asked for a page of one that by
+/// its settings does not linger when its startup has failed (S8), gets the answer; what it still sends meets
+/// nobody.
+fn ends_at_once(facts: &Facts<'_>, visit: &Visit) -> bool {
+    let does_not_linger = facts.scenario.settings.startup.failed_linger.is_zero();
+    visit.connected.at == facts.ended().at || (facts.fails().is_some() && does_not_linger)
 }
 
 /// Inside a frame that is not passed on whole there is no orderly end (X4).
