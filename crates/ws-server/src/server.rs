@@ -179,11 +179,7 @@ async fn close_live(server: &Shared, gate: &Gate<Client>, is_shared_listener: bo
             let _ = timeout(ARRIVAL_TIME, server.arriving.wait()).await;
         }
         gate.drain();
-        server.registry.emptied().await;
-        // Nobody is left without a word who has been accepted and is about to ask.
-        server.arriving.close();
-        let _ = timeout(ARRIVAL_TIME, server.arriving.wait()).await;
-        server.registry.emptied().await;
+        everyone_has_heard(server).await;
     };
     tokio::select! {
         // Whose moment has come is told so, before the time is found to be over.
@@ -210,5 +206,13 @@ async fn stop_steps(started: Started) {
 async fn linger_after_failure(server: &Shared) {
     sleep(server.settings.startup.failed_linger).await;
     // Whoever has not taken its answer by then is not going to.
-    let _ = timeout(REFUSAL_TIME, server.registry.emptied()).await;
+    let _ = timeout(REFUSAL_TIME, everyone_has_heard(server)).await;
+}
+
+/// Resolves when nobody is left: held, live, with an answer on its way, or accepted and about to ask.
+async fn everyone_has_heard(server: &Shared) {
+    server.registry.emptied().await;
+    server.arriving.close();
+    let _ = timeout(ARRIVAL_TIME, server.arriving.wait()).await;
+    server.registry.emptied().await;
 }

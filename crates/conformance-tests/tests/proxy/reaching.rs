@@ -1,9 +1,15 @@
 //! X1, X3: an upstream that is reached by something else than TCP.
 
+use std::io;
+use std::time::Duration;
+
 use bytes::BytesMut;
+use conformance_tests::client::Asked;
 use conformance_tests::happens;
 use conformance_tests::running::{Running, server};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use conformance_tests::startup::by_hand;
+use startup_phases::Phase;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::{UnixListener, UnixStream};
 use ws_server::settings::{HandlerKind, ProxySettings, Settings};
 
@@ -58,4 +64,30 @@ async fn x1_x3_an_upstream_behind_a_unix_socket_is_waited_for_and_reached_throug
     let answer = happens("the upstream answers", asked.answer()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body, "GET /ws HTTP/1.1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn x6_s8_a_held_request_is_refused_when_startup_fails_and_nobody_lingers() {
+    let (startup, mut hand) = by_hand([Phase::Services]);
+    let builder = server(|it| {
+        for_every_path(it);
+        it.startup.failed_linger = Duration::ZERO;
+    });
+    let builder = builder.proxy(&of_nobody()).expect("an address");
+    let builder = builder
+        .startup(startup.build().expect("one step fits with itself"))
+        .upstream_through(async || Err::<DuplexStream, _>(io::ErrorKind::ConnectionRefused.into()));
+    let running = Running::in_memory(builder);
+    let request = "GET /page HTTP/1.1\r\nHost: test\r\n\r\n";
+    // The answer does not fit into the window.
+    let stream = running.network.connect_through(64);
+    let mut asked = Asked::with(stream, request).await;
+    running.holds(1).await;
+    hand.fail(Phase::Services, "no");
+    let answer = asked.answer().await;
+    assert_eq!(
+        (answer.status, answer.reason().as_str()),
+        (503, "startup_failed")
+    );
+    assert!(running.end().await.is_err());
 }

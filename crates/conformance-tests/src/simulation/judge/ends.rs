@@ -99,12 +99,10 @@ fn is_aborted(facts: &Facts<'_>) -> bool {
         .is_some_and(|at| at <= facts.ended().at)
 }
 
-/// Whoever comes in the very instant in which the process ends, and whoever asked for a page of one that by
-/// its settings does not linger when its startup has failed (S8), gets the answer; what it still sends meets
+/// Whoever comes in the very instant in which the process ends gets its answer; what it still sends meets
 /// nobody.
 fn ends_at_once(facts: &Facts<'_>, visit: &Visit) -> bool {
-    let does_not_linger = facts.scenario.settings.startup.failed_linger.is_zero();
-    visit.connected.at == facts.ended().at || (facts.fails().is_some() && does_not_linger)
+    visit.connected.at == facts.ended().at
 }
 
 /// Inside a frame that is not passed on whole there is no orderly end (X4).
