@@ -63,7 +63,10 @@ fn is_secret(text: &str, is_valid: bool) -> bool {
             None => scheme == "nats" && userinfo.contains(SECRET),
         }
     };
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    // A backslash is a slash to the schemes of the web alone.
+    let of_the_web = matches!(scheme, "http" | "https" | "ws" | "wss");
+    let ends = |c: char| matches!(c, '/' | '?' | '#') || (of_the_web && c == '\\');
+    let authority = rest.split(ends).next().unwrap_or_default();
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     let in_query = query
         .split('&')
