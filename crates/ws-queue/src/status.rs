@@ -42,6 +42,20 @@ pub struct QueueStatus {
     pub refused_draining: u64,
 }
 
+impl QueueStatus {
+    /// Everyone whose end is known, whichever it was: `entered` less `size`.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.admitted
+            + self.expired
+            + self.abandoned
+            + self.refused_full
+            + self.refused_early
+            + self.refused_failed
+            + self.refused_draining
+    }
+}
+
 #[cfg(feature = "serde")]
 fn seconds<S: serde::Serializer>(age: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64((age.as_secs_f64() * 1e3).round() / 1e3)

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::histories::{Op, limits, op};
 use super::reference::{Limits, Reference};
 use super::{Arrival, Client, LOOK_INTERVAL, Origin, Places, Position, Resolution, ms};
-use crate::{QueueConfig, QueueStatus, Refusal};
+use crate::{QueueConfig, Refusal};
 
 /// What a connection has of the queue, by what it was told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -259,7 +259,7 @@ impl World {
         let entered = self.connections.len() - self.connections.iter().filter(passed).count();
         assert_eq!(
             status.entered,
-            status.size as u64 + ends(&status),
+            status.size as u64 + status.ended(),
             "Q9: {status:?}"
         );
         assert_eq!(status.entered, entered as u64, "Q9: {status:?}");
@@ -316,16 +316,6 @@ impl World {
 
 /// Longer than any wait here.
 const LONG: Duration = Duration::from_secs(3600);
-
-fn ends(status: &QueueStatus) -> u64 {
-    status.admitted
-        + status.expired
-        + status.abandoned
-        + status.refused_full
-        + status.refused_early
-        + status.refused_failed
-        + status.refused_draining
-}
 
 #[test]
 fn q1_q2_q3_q4_q5_q6_q8_q9_q10_hold_as_in_the_reference_over_random_histories() {

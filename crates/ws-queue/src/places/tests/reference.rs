@@ -146,14 +146,8 @@ impl Reference {
 
     pub(super) fn status(&self, now: Instant) -> QueueStatus {
         let first = self.known.iter().find(|known| !known.leased);
-        let ended = self.totals;
-        let refused = ended.refused_full
-            + ended.refused_early
-            + ended.refused_failed
-            + ended.refused_draining;
-        let ended = ended.admitted + ended.expired + ended.abandoned + refused;
         QueueStatus {
-            entered: self.known.len() as u64 + ended,
+            entered: self.known.len() as u64 + self.totals.ended(),
             open: self.doors == Doors::Open,
             size: self.known.len(),
             max_size: self.limits.max_size,
