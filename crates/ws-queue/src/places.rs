@@ -178,7 +178,7 @@ impl<S: Seat> Places<S> {
         let place = self
             .take_waiting(position)
             .or_else(|| self.leased.remove(&position))?;
-        self.count(Resolution::Abandoned);
+        self.totals.count(Resolution::Abandoned);
         self.advance(now);
         Some(place.seat)
     }
@@ -186,7 +186,7 @@ impl<S: Seat> Places<S> {
     /// The admitted connection is really served: it leaves its place.
     pub(crate) fn acknowledge(&mut self, now: Instant, position: Position) -> Option<S> {
         let place = self.leased.remove(&position)?;
-        self.count(Resolution::Admitted);
+        self.totals.count(Resolution::Admitted);
         self.advance(now);
         Some(place.seat)
     }
@@ -386,25 +386,13 @@ impl<S: Seat> Places<S> {
     }
 
     fn conclude(&mut self, place: Place<S>, end: Resolution) {
-        self.count(end);
+        self.totals.count(end);
         self.ended.push((place.seat, end));
     }
 
     fn refuse(&mut self, why: Refusal) -> Arrival {
-        self.count(Resolution::Refused(why));
+        self.totals.count(Resolution::Refused(why));
         Arrival::Refused(why)
-    }
-
-    fn count(&mut self, end: Resolution) {
-        *match end {
-            Resolution::Admitted => &mut self.totals.admitted,
-            Resolution::Expired => &mut self.totals.expired,
-            Resolution::Abandoned => &mut self.totals.abandoned,
-            Resolution::Refused(Refusal::Full) => &mut self.totals.refused_full,
-            Resolution::Refused(Refusal::Early) => &mut self.totals.refused_early,
-            Resolution::Refused(Refusal::Failed) => &mut self.totals.refused_failed,
-            Resolution::Refused(Refusal::Draining) => &mut self.totals.refused_draining,
-        } += 1;
     }
 }
 

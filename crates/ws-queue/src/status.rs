@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::Refusal;
+use crate::slot::Resolution;
+
 /// What a queue holds now, and what became of everyone who entered it.
 ///
 /// The accounts always add up, also while others enter and leave:
@@ -43,6 +46,18 @@ pub struct QueueStatus {
 }
 
 impl QueueStatus {
+    pub(crate) fn count(&mut self, end: Resolution) {
+        *match end {
+            Resolution::Admitted => &mut self.admitted,
+            Resolution::Expired => &mut self.expired,
+            Resolution::Abandoned => &mut self.abandoned,
+            Resolution::Refused(Refusal::Full) => &mut self.refused_full,
+            Resolution::Refused(Refusal::Early) => &mut self.refused_early,
+            Resolution::Refused(Refusal::Failed) => &mut self.refused_failed,
+            Resolution::Refused(Refusal::Draining) => &mut self.refused_draining,
+        } += 1;
+    }
+
     /// Everyone whose end is known, whichever it was: `entered` less `size`.
     #[must_use]
     pub fn ended(&self) -> u64 {
