@@ -67,7 +67,7 @@ pub use gate::Gate;
 pub use lease::Lease;
 pub use outcome::{Entry, Outcome, Refusal};
 pub use queue::{HoldQueue, gate};
-pub use status::QueueStatus;
+pub use status::{QueueStatus, Waiting};
 pub use ticket::Ticket;
 
 #[cfg(doctest)]

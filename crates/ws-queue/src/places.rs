@@ -268,6 +268,19 @@ impl<S: Seat> Places<S> {
         status
     }
 
+    /// Those who have a place, in order of arrival: at most the first `limit`, and since when.
+    pub(crate) fn held(&self, limit: usize) -> Vec<(Position, Instant, S)> {
+        let leased = self.leased.iter().take(limit);
+        let mut held: Vec<_> = leased
+            .chain(self.waiting.iter().take(limit))
+            .map(|(&position, place)| (position, place.since, place.seat.clone()))
+            .collect();
+        // One given back waits before others that are admitted already.
+        held.sort_unstable_by_key(|(position, ..)| *position);
+        held.truncate(limit);
+        held
+    }
+
     fn size(&self) -> usize {
         self.waiting.len() + self.leased.len()
     }

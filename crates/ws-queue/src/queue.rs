@@ -8,7 +8,7 @@ use crate::places::{Arrival, Origin};
 use crate::slot::Slot;
 use crate::sync::Notify;
 use crate::turnstile::Turnstile;
-use crate::{Entry, Gate, Lease, QueueConfig, QueueStatus, Ticket, driver};
+use crate::{Entry, Gate, Lease, QueueConfig, QueueStatus, Ticket, Waiting, driver};
 
 /// Makes a gate, which is closed at first, and the queue of those who wait before it.
 ///
@@ -104,6 +104,20 @@ impl<C> HoldQueue<C> {
     #[must_use]
     pub fn status(&self) -> QueueStatus {
         self.shared.turnstile.status(clock::now())
+    }
+
+    /// Those who have a place now, in order of arrival: at most the first `limit`, since the lock
+    /// is kept for as long as it takes to collect them.
+    #[must_use]
+    pub fn held(&self, limit: usize) -> Vec<Waiting<C>> {
+        let now = clock::now();
+        let held = self.shared.turnstile.held(limit).into_iter();
+        held.map(|(position, since, slot)| Waiting {
+            position,
+            waited: now.saturating_duration_since(since),
+            connection: slot.connection(),
+        })
+        .collect()
     }
 }
 

@@ -68,6 +68,10 @@ impl<C> Slot<C> {
 
     /// Tells the ticket, without waking its task yet: that happens outside the lock.
     // Waiting -> Admitted | Expired | Abandoned | Refused;  Admitted -> Abandoned
+    pub(crate) fn connection(&self) -> Weak<C> {
+        Weak::clone(&self.connection)
+    }
+
     pub(crate) fn resolve(&self, resolution: Resolution) {
         self.resolution.store(resolution.code(), Ordering::Release);
     }

@@ -1,5 +1,6 @@
 //! The accounts of a queue.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use crate::Refusal;
@@ -69,6 +70,17 @@ impl QueueStatus {
             + self.refused_failed
             + self.refused_draining
     }
+}
+
+/// A connection that has a place, as [`HoldQueue::held`](crate::HoldQueue::held) found it.
+#[derive(Clone, Debug)]
+pub struct Waiting<C> {
+    /// Its number in the order of arrival.
+    pub position: u64,
+    /// For how long it has had its place.
+    pub waited: Duration,
+    /// The connection, unless it has died.
+    pub connection: Weak<C>,
 }
 
 #[cfg(feature = "serde")]

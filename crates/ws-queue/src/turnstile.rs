@@ -137,6 +137,10 @@ impl<C> Turnstile<C> {
         under_lock.timer
     }
 
+    pub(crate) fn held(&self, limit: usize) -> Vec<(Position, Instant, Arc<Slot<C>>)> {
+        self.under_lock.lock().places.held(limit)
+    }
+
     pub(crate) fn status(&self, now: Instant) -> QueueStatus {
         let under_lock = self.under_lock.lock();
         let mut status = under_lock.places.status(now);

@@ -10,6 +10,25 @@ use ws_queue::{Outcome, QueueConfig, QueueStatus, Refusal};
 use crate::{admitted, assert_adds_up, clients, end, gate, held, lease, refused};
 
 #[tokio::test(start_paused = true)]
+async fn q9_q3_those_who_wait_are_told_in_order_and_kept_alive_by_nobody() {
+    let (_gate, queue) = gate(&QueueConfig::default());
+    let [first, second] = [1, 2].map(Arc::new);
+    let tickets = [held(&queue, &first), held(&queue, &second)];
+    advance(Duration::from_millis(700)).await;
+    drop(second);
+    let told = queue.held(50).into_iter().map(|it| {
+        let connection = it.connection.upgrade().map(|it| *it);
+        (it.position, it.waited.as_millis(), connection)
+    });
+    let positions = tickets.each_ref().map(ws_queue::Ticket::position);
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [(positions[0], 700, Some(1)), (positions[1], 700, None)]
+    );
+    assert_eq!(queue.held(1).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn q9_every_end_is_counted_on_its_own_and_they_add_up() {
     let config = QueueConfig::default().max_size(2).refuse_at_first(true);
     let (gate, queue) = gate(&config);

@@ -196,6 +196,26 @@ fn given_back_goes_before_those_who_came_later() {
 }
 
 #[test]
+fn the_held_are_listed_in_order_of_arrival_admitted_or_waiting() {
+    let mut it = Harness::new(&QueueConfig::default());
+    let clients = it.hold(2);
+    let begin = it.now;
+    it.places.open(it.now);
+    it.advance(ms(500));
+    it.places.close();
+    it.hold(1);
+    it.places
+        .give_back(it.now, 0, Origin::Place, clients[0].clone());
+    let listed = |limit| {
+        let held = it.places.held(limit).into_iter();
+        held.map(|(position, since, _)| (position, since - begin))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed(9), [(0, ms(0)), (1, ms(0)), (2, ms(500))]);
+    assert_eq!(listed(2), [(0, ms(0)), (1, ms(0))]);
+}
+
+#[test]
 fn given_back_keeps_its_old_limit() {
     let mut it = Harness::new(&QueueConfig::default().max_wait(ms(1000)));
     let clients = it.hold(1);
