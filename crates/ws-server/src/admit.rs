@@ -3,11 +3,11 @@
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tracing::debug;
 
 use crate::answer::Answer;
 use crate::handshake::{Pending, Socket};
 use crate::listener::Transport;
+use crate::metrics::By;
 use crate::refusal::Reason;
 use crate::request::Request;
 use crate::session::say_goodbye;
@@ -49,7 +49,10 @@ pub(crate) async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, se
 /// Refuses a client that has its WebSocket: try again later.
 pub(crate) async fn close<T: Transport>(mut socket: Socket<T>, reason: Reason, server: &Shared) {
     let refused = server.retry_after.refuse(reason);
-    debug!(reason = reason.as_str(), "closing with 1013");
+    server
+        .journal
+        .metrics
+        .closed(CloseCode::Again.into(), By::Server);
     let frame = CloseFrame {
         code: CloseCode::Again,
         reason: refused.close_reason().into(),

@@ -24,19 +24,31 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     status: &'static str,
+    reason: &'static str,
     fields: Vec<(&'static str, String)>,
     body: String,
 }
 
 impl Answer {
     /// `reason` is for programs, `detail` for whoever has to mend it.
-    pub(crate) fn new(status: &'static str, reason: &str, detail: &str) -> Self {
+    pub(crate) fn new(status: &'static str, reason: &'static str, detail: &str) -> Self {
         let body = json!({ "reason": reason, "detail": detail }).to_string();
         Self {
             status,
+            reason,
             fields: Vec::new(),
             body,
         }
+    }
+
+    /// In one word, the same in the body, in the log and in the metrics.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        let code = self.status.get(..3).and_then(|code| code.parse().ok());
+        code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -52,6 +64,7 @@ impl Answer {
         let seconds = millis.div_ceil(1000);
         Self {
             status: "503 Service Unavailable",
+            reason: refused.reason.as_str(),
             fields: Vec::new(),
             body: body.to_string(),
         }
@@ -92,9 +105,9 @@ impl Answer {
 
     /// The same for the HTTP server to write.
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let code = self.status.get(..3).and_then(|code| code.parse().ok());
+        let status = self.status();
         let mut response = Response::new(Full::from(self.body));
-        *response.status_mut() = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = status;
         let fields = response.headers_mut();
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -54,28 +54,33 @@ async fn begin_to_hold(server: &Shared, gate: &Gate<Client>) -> Infallible {
 }
 
 async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
-    let began = Instant::now();
+    let mut closed_since = Instant::now();
     let opens_at = server.settings.opens_at();
     let mut signal = server.signal.clone();
     loop {
+        let began = Instant::now();
         let waited = tokio::select! {
             biased;
             waited = server.guard.wait_nudged(news(server, opens_at)) => waited,
             // A new wait begins with a look.
             () = signal.sent() => continue,
         };
+        let metrics = &server.journal.metrics;
+        metrics.guard_waited(waited.as_str(), began.elapsed());
         match waited {
             Verdict::Ready(_) => {}
             Verdict::NotReady(why) if !why.worth_holding() => return pending().await,
             // Held clients have limits of their own: the guard only looks again.
             Verdict::NotReady(_) => continue,
         }
-        let held = gate.status().size;
+        let (held, after) = (gate.status().size, closed_since.elapsed());
+        server.journal.opening(held, after);
         gate.open();
         server.opened();
-        info!(held, after = ?began.elapsed(), "gate open");
+        info!(held, ?after, "gate open");
         tokio::select! {
             biased;
+            never = tell_release(server, gate, held) => match never {},
             () = gate.reported_gone() => {
                 // A report that came as the guard lost it, too, is found behind the next opening.
                 gate.close();
@@ -97,7 +102,22 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
                 info!(reason = %why.reason(), "gate closed again");
             }
         }
+        closed_since = Instant::now();
+        server.journal.changed();
     }
+}
+
+/// Tells when all who were held have been let in, which a paced release takes its time for.
+async fn tell_release(server: &Shared, gate: &Gate<Client>, held: usize) -> Infallible {
+    if held > 0 {
+        let mut changes = server.journal.changes();
+        while gate.status().size > 0 && changes.changed().await.is_ok() {}
+        if let Some(opened) = server.journal.opened() {
+            let (admitted, took) = (opened.admitted, opened.took);
+            info!(admitted, ?took, "held clients admitted");
+        }
+    }
+    pending().await
 }
 
 /// Resolves when `phase` is reached; never where that is known, or will not happen any more.

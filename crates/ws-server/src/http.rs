@@ -25,10 +25,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::answer::{Answer, linger};
 use crate::listener::Transport;
+use crate::metrics;
 #[cfg(feature = "proxy")]
 use crate::proxy;
 use crate::shared::Shared;
-use crate::status::{ReadyStatus, StartupStatus, Status};
+use crate::status::{self, ReadyStatus, StartupStatus, Status};
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
@@ -118,6 +119,11 @@ fn page(path: &str, server: &Shared) -> Option<Response<Full<Bytes>>> {
             json(ok_or_unavailable(status.ready), &status)
         }
         "/status" => json(StatusCode::OK, &Status::of(server)),
+        "/metrics" => response(
+            StatusCode::OK,
+            metrics::CONTENT_TYPE,
+            status::metrics(server).into(),
+        ),
         _ => return None,
     })
 }

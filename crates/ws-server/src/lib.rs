@@ -61,9 +61,11 @@ mod handshake;
 mod head;
 mod hold;
 mod http;
+mod journal;
 mod listener;
 mod mailbox;
 mod message;
+mod metrics;
 #[cfg(feature = "probes")]
 mod notify;
 #[cfg(feature = "probes")]
@@ -80,6 +82,7 @@ pub mod settings;
 mod shared;
 mod signal;
 mod status;
+mod visit;
 
 pub use builder::ServerBuilder;
 pub use connection::{Connection, Sender};
@@ -93,6 +96,7 @@ pub use notify::{NotifySocket, Said};
 pub use proxy::InvalidUpstream;
 pub use request::Request;
 pub use server::Server;
+pub use status::StatusWatch;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -17,6 +17,15 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::QueueFull,
+        Self::HoldExpired,
+        Self::TooEarly,
+        Self::StartupFailed,
+        Self::Draining,
+        Self::ConnectionLimit,
+    ];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",

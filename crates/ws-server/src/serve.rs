@@ -27,12 +27,12 @@ use crate::mailbox::Mailbox;
 use crate::message::Message;
 #[cfg(feature = "proxy")]
 use crate::proxy;
-use crate::refusal::Reason;
-use crate::registry::{Client, Registered};
+use crate::registry::Client;
 use crate::request::Request;
 use crate::session::Session;
 use crate::settings::HoldMode;
 use crate::shared::Shared;
+use crate::visit::{TRACEPARENT, Visit};
 
 /// `arriving` is kept until the connection has come to the gate, or has turned out not to.
 pub(crate) async fn connection<T: Transport>(
@@ -59,15 +59,21 @@ pub(crate) async fn connection<T: Transport>(
                     Box::pin(serve(admitted, &server)).await;
                 }
             }
-            Err((stream, answer)) => answer.send(stream).await,
+            Err((stream, answer)) => turn_down(stream, peer, &answer, &server).await,
         },
         Err(error) => {
-            debug!(%peer, ?error, "unreadable request");
             if let Some(answer) = Answer::to_unreadable(error) {
-                answer.send(stream).await;
+                turn_down(stream, peer, &answer, &server).await;
             }
         }
     }
+}
+
+/// Answers a request that could not become a WebSocket at any time.
+async fn turn_down<T: Transport>(stream: T, peer: SocketAddr, answer: &Answer, server: &Shared) {
+    debug!(%peer, reason = answer.reason(), "handshake failed");
+    server.journal.metrics.handshake_failed(answer.reason());
+    answer.send(stream).await;
 }
 
 /// Whether this request may have a WebSocket at all, at any time.
@@ -107,7 +113,7 @@ struct Admitted<T> {
     request: Request,
     /// What it sent while it was held.
     kept: VecDeque<Message>,
-    registered: Registered,
+    visit: Visit,
 }
 
 /// From the gate to the WebSocket. Whoever does not get that far has had its answer, or has left.
@@ -117,22 +123,26 @@ async fn arrive<T: Transport>(
     server: &Shared,
     arriving: TaskTrackerToken,
 ) -> Option<Admitted<T>> {
-    let Some(registered) = server.registry.register(peer) else {
-        refuse(pending, Reason::ConnectionLimit, server).await;
-        return None;
+    let request = pending.request();
+    let begun = Visit::begin(server, peer, || request.path(), request.header(TRACEPARENT));
+    let mut visit = match begun {
+        Ok(visit) => visit,
+        Err(one_too_many) => {
+            refuse(pending, one_too_many, server).await;
+            return None;
+        }
     };
-    let entry = server.queue.enter(registered.client());
+    let entry = server.queue.enter(visit.client());
     drop(arriving);
     let held = match entry {
         Entry::Admitted(lease) => Held::Admitted(lease),
         Entry::Refused(why) => Held::Refused(why.into()),
         Entry::Held(ticket) => {
-            let id = registered.client().id;
-            debug!(id, %peer, position = ticket.position(), "held");
+            visit.held(ticket.position());
             match server.settings.queue.hold {
                 HoldMode::Upgrade => hold::before_upgrade(&mut pending, ticket).await,
                 HoldMode::Frames => {
-                    return Box::pin(hold_frames(pending, ticket, registered, server)).await;
+                    return Box::pin(hold_frames(pending, ticket, visit, server)).await;
                 }
             }
         }
@@ -141,22 +151,20 @@ async fn arrive<T: Transport>(
         Held::Admitted(lease) => {
             // Should the client have left, the lease is dropped, and with that it counts as gone.
             let (socket, request) = accept(pending, server).await?;
-            lease.acknowledge();
+            visit.admitted(lease);
             Some(Admitted {
                 socket,
                 request,
                 kept: VecDeque::new(),
-                registered,
+                visit,
             })
         }
         Held::Refused(reason) => {
+            visit.refused(reason);
             refuse(pending, reason, server).await;
             None
         }
-        Held::Left => {
-            debug!(id = registered.client().id, "left while held");
-            None
-        }
+        Held::Left => None,
     }
 }
 
@@ -164,29 +172,29 @@ async fn arrive<T: Transport>(
 async fn hold_frames<T: Transport>(
     pending: Pending<T>,
     ticket: Ticket<Client>,
-    registered: Registered,
+    mut visit: Visit,
     server: &Shared,
 ) -> Option<Admitted<T>> {
     let (mut socket, request) = accept(pending, server).await?;
     let mut kept = Kept::new(server.settings.queue.max_held_bytes);
     match hold::after_upgrade(&mut socket, &mut kept, ticket).await {
         Held::Admitted(lease) => {
-            lease.acknowledge();
+            visit.admitted(lease);
+            let kept = kept.into_messages();
+            kept.iter().for_each(|it| visit.received(it.len()));
             Some(Admitted {
                 socket,
                 request,
-                kept: kept.into_messages(),
-                registered,
+                kept,
+                visit,
             })
         }
         Held::Refused(reason) => {
+            visit.refused(reason);
             close(socket, reason, server).await;
             None
         }
-        Held::Left => {
-            debug!(id = registered.client().id, "left while held");
-            None
-        }
+        Held::Left => None,
     }
 }
 
@@ -196,19 +204,15 @@ async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
         socket,
         request,
         kept,
-        registered,
+        visit,
     } = admitted;
-    registered.go_live();
     let limits = &server.settings.limits;
     let mailbox = Arc::new(Mailbox::new(limits, kept));
-    let client = Arc::clone(registered.client());
-    let id = client.id;
-    debug!(id, peer = %client.peer, "serving");
+    let client = Arc::clone(visit.client());
+    let stopping = server.drain.watch(client.id);
     let connection = Connection::new(client, request, Arc::clone(&mailbox));
     let handler = (server.handlers)(connection);
-    let stopping = server.drain.watch(id);
-    let end = Session::new(id, socket, mailbox, handler, limits, stopping)
+    Session::new(visit, socket, mailbox, handler, limits, stopping)
         .run()
         .await;
-    debug!(id, ?end, "ended");
 }

@@ -22,6 +22,7 @@ use crate::error::ServeError;
 use crate::listener::Listener;
 use crate::registry::Client;
 use crate::shared::Shared;
+use crate::status::StatusWatch;
 
 /// How long those may take to say what they want who were accepted before: before the server was told
 /// to stop, where nobody else is refused, and before the last live connection ended. A living client's
@@ -88,6 +89,12 @@ impl<L: Listener> Server<L> {
     /// What the system answers.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The server as it is, now and while it runs.
+    #[must_use]
+    pub fn status(&self) -> StatusWatch {
+        StatusWatch::new(&self.shared)
     }
 
     /// Runs startup, holds and serves clients, until it is told to stop. Then readiness says no,

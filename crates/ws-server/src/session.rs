@@ -24,7 +24,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tracing::debug;
 
-use self::goodbye::End;
 pub(crate) use self::goodbye::{goodbye_for, say_goodbye};
 use self::keep_alive::{Due, KeepAlive};
 use self::work::Work;
@@ -35,7 +34,9 @@ use crate::handshake::Socket;
 use crate::listener::Transport;
 use crate::mailbox::Mailbox;
 use crate::message::{Message, Utf8Bytes};
+use crate::metrics::By;
 use crate::settings::LimitSettings;
+use crate::visit::{End, Visit};
 
 /// How long a client may take to answer a close frame. Well under the default drain time, and
 /// longer than any living client's round trip.
@@ -62,7 +63,6 @@ enum Stage {
 }
 
 pub(crate) struct Session<T> {
-    id: u64,
     socket: Socket<T>,
     mailbox: Arc<Mailbox>,
     work: Work,
@@ -82,11 +82,13 @@ pub(crate) struct Session<T> {
     pongs: usize,
     keep_alive: KeepAlive,
     timer: Pin<Box<Sleep>>,
+    /// Last, since whoever is registered may still have a socket.
+    visit: Visit,
 }
 
 impl<T: Transport> Session<T> {
     pub(crate) fn new(
-        id: u64,
+        visit: Visit,
         socket: Socket<T>,
         mailbox: Arc<Mailbox>,
         handler: BoxFuture<'static, Result<(), BoxError>>,
@@ -96,13 +98,12 @@ impl<T: Transport> Session<T> {
         let now = Instant::now();
         let keep_alive = KeepAlive::new(now, limits);
         Self {
-            id,
             socket,
             mailbox,
-            work: Work::new(id, handler),
+            work: Work::new(handler),
             stopping,
             stage: Stage::Open,
-            end: End::Lost,
+            end: End::lost(By::Client),
             client_closed: false,
             readable: true,
             wants_room: false,
@@ -111,24 +112,26 @@ impl<T: Transport> Session<T> {
             pongs: 0,
             timer: Box::pin(sleep_until(keep_alive.next_due().unwrap_or(now + NEVER))),
             keep_alive,
+            visit,
         }
     }
 
     /// Serves until both the socket and the handler have come to their end.
-    pub(crate) async fn run(mut self) -> End {
+    pub(crate) async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
+        self.visit.closed(self.end);
         // The client need not wait until its handler has tidied up.
         let stream = self.socket.get_mut();
         let hang_up = async {
-            match self.end {
-                // It may still be sending; closing over that would destroy the close frame.
-                End::ByClient(_) | End::ByServer(_) => linger(stream).await,
+            if self.end.is_lost() {
                 // Whether that still works or not, there is nobody left to be told.
-                End::Lost => drop(timeout(LINGER, stream.shutdown()).await),
+                let _ = timeout(LINGER, stream.shutdown()).await;
+            } else {
+                // It may still be sending; closing over that would destroy the close frame.
+                linger(stream).await;
             }
         };
-        join(hang_up, self.work.finish()).await;
-        self.end
+        join(hang_up, self.work.finish(&self.visit)).await;
     }
 
     /// Resolves when the socket has come to its end.
@@ -146,6 +149,7 @@ impl<T: Transport> Session<T> {
                 return Poll::Ready(());
             }
             if !progress && self.mailbox.rest(cx, self.wants_room, !self.blocked) {
+                self.visit.settle();
                 return Poll::Pending;
             }
         }
@@ -191,7 +195,8 @@ impl<T: Transport> Session<T> {
             Frame::Binary(bytes) => Message::Binary(bytes),
             Frame::Close(frame) => {
                 if !matches!(self.stage, Stage::Closing { .. }) {
-                    self.end = End::ByClient(frame.map_or(CloseCode::Status, |it| it.code));
+                    let code = frame.map_or(CloseCode::Status, |it| it.code);
+                    self.end = End::new(code, By::Client);
                 }
                 // The socket answers by itself, and ends with the next read.
                 self.client_closed = true;
@@ -207,6 +212,7 @@ impl<T: Transport> Session<T> {
         };
         if matches!(self.stage, Stage::Open) {
             self.keep_alive.active(Instant::now);
+            self.visit.received(message.len());
             self.mailbox.deliver(cx, message);
         }
     }
@@ -216,14 +222,14 @@ impl<T: Transport> Session<T> {
         let Some(CloseFrame { code, reason }) = goodbye_for(fault) else {
             return self.over();
         };
-        debug!(id = self.id, %fault, "client broke the protocol");
+        debug!(id = self.visit.id(), %fault, "client broke the protocol");
         self.readable = false;
         self.close(code, reason);
     }
 
     /// Lets the handler work. Its end ends the connection.
     fn run_handler(&mut self, cx: &mut Context<'_>) -> bool {
-        let Poll::Ready((code, reason)) = self.work.poll(cx) else {
+        let Poll::Ready((code, reason)) = self.work.poll(cx, &self.visit) else {
             return false;
         };
         // What it asked for itself comes before what follows from its end.
@@ -272,7 +278,7 @@ impl<T: Transport> Session<T> {
             }
         };
         if !self.client_closed {
-            self.end = End::ByServer(goodbye.code);
+            self.end = End::new(goodbye.code, By::Server);
         }
         let until = Instant::now() + CLOSE_TIMEOUT;
         self.stage = Stage::Closing {
@@ -347,6 +353,7 @@ impl<T: Transport> Session<T> {
         }
         if let Some(message) = self.mailbox.next_to_write() {
             self.keep_alive.active(Instant::now);
+            self.visit.sent(message.len());
             if let Stage::Closing { until, .. } = &mut self.stage {
                 // As long as the client reads, it may read all that was sent before the close.
                 *until = Instant::now() + CLOSE_TIMEOUT;
@@ -367,14 +374,14 @@ impl<T: Transport> Session<T> {
             let now = Instant::now();
             match &mut self.stage {
                 Stage::Finishing { until, .. } if *until <= now => {
-                    debug!(id = self.id, "handler did not finish in time");
+                    debug!(id = self.visit.id(), "handler did not finish in time");
                     self.close(CloseCode::Away, Utf8Bytes::default());
                 }
                 Stage::Closing { until, .. } if *until <= now => self.over(),
                 Stage::Open => match self.keep_alive.due(now) {
                     Some(Due::Ping) => progress = true,
                     Some(Due::Lost) => {
-                        debug!(id = self.id, "client did not answer a ping");
+                        debug!(id = self.visit.id(), "client did not answer a ping");
                         self.over();
                     }
                     Some(Due::Idle) => {

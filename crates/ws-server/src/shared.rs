@@ -11,6 +11,8 @@ use ws_queue::HoldQueue;
 
 use crate::drain::Drain;
 use crate::handler::Handlers;
+use crate::journal::Journal;
+use crate::metrics::By;
 #[cfg(feature = "proxy")]
 use crate::proxy::Upstream;
 use crate::refusal::RetryAfter;
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) choose_subprotocol: Box<ChooseSubprotocol>,
     pub(crate) retry_after: RetryAfter,
     pub(crate) drain: Drain,
+    pub(crate) journal: Arc<Journal>,
     stopping: CancellationToken,
     /// The connections that have been accepted and have not come to the gate yet.
     pub(crate) arriving: TaskTracker,
@@ -63,6 +66,7 @@ impl Shared {
             choose_subprotocol,
             retry_after: RetryAfter::new(fastrand::Rng::new()),
             drain: Drain::default(),
+            journal: Arc::new(Journal::new(&[By::Client, By::Server])),
             #[cfg(feature = "proxy")]
             upstream: None,
             stopping: CancellationToken::new(),
@@ -73,6 +77,9 @@ impl Shared {
 
     #[cfg(feature = "proxy")]
     pub(crate) fn in_front_of(mut self, upstream: Option<Arc<Upstream>>) -> Self {
+        if upstream.is_some() {
+            self.journal = Arc::new(Journal::new(&[By::Client, By::Server, By::Upstream]));
+        }
         self.upstream = upstream;
         self
     }
@@ -88,6 +95,7 @@ impl Shared {
     /// The gate has been opened for the first time, or again.
     pub(crate) fn opened(&self) {
         self.was_open.store(true, Ordering::Release);
+        self.journal.changed();
     }
 
     pub(crate) fn was_open(&self) -> bool {
@@ -97,6 +105,7 @@ impl Shared {
     /// Readiness says no from now on, whatever the gate does.
     pub(crate) fn stop(&self) {
         self.stopping.cancel();
+        self.journal.changed();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

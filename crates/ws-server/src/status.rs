@@ -1,12 +1,81 @@
 //! What the pages say about the server, in the words of the interface.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use readiness_guard::{Readiness, ReadinessState, Reason};
 use serde::Serialize;
-use startup_phases::{Degraded, Phase, Report, State};
+use startup_phases::{Degraded, Phase, PhaseWatch, Report, State};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use ws_queue::QueueStatus;
 
+use crate::journal::{Opened, seconds};
+use crate::metrics::{Looked, Traffic};
 use crate::registry::Connections;
 use crate::shared::Shared;
+
+/// How many of those who wait are listed, first come first: nobody reads more, and the queue is
+/// locked while they are collected.
+const LISTED: usize = 100;
+
+/// The least time between two looks of a watcher: a release changes thousands of things at once.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The most: what only grows older changes without anybody doing anything.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A server as it is, for whoever wants to show it: the page, a terminal, a program around the
+/// library. Cheap to clone; it outlives the server, and then shows how that ended.
+#[derive(Clone)]
+pub struct StatusWatch {
+    server: Arc<Shared>,
+    changes: watch::Receiver<()>,
+    phases: PhaseWatch,
+    looked: Instant,
+}
+
+impl StatusWatch {
+    pub(crate) fn new(server: &Arc<Shared>) -> Self {
+        Self {
+            server: Arc::clone(server),
+            changes: server.journal.changes(),
+            phases: server.phases.clone(),
+            looked: Instant::now(),
+        }
+    }
+
+    /// The document that `/status` answers with: JSON, on one line.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Status::of(&self.server).to_json()
+    }
+
+    /// Resolves when something has changed since it last did: not sooner than 100 ms after that, so
+    /// that a thousand changes are one, and after 1 s in any case, since times go on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a change that comes meanwhile is seen by the next call.
+    pub async fn changed(&mut self) {
+        sleep_until(self.looked + LEAST_PAUSE).await;
+        tokio::select! {
+            biased;
+            // Its other half is in the server that is kept here.
+            _ = self.changes.changed() => {}
+            // After the last transition there is none.
+            Some(_) = self.phases.next() => {}
+            () = sleep_until(self.looked + LONGEST_PAUSE) => {}
+        }
+        self.looked = Instant::now();
+    }
+}
+
+impl std::fmt::Debug for StatusWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_json())
+    }
+}
 
 /// `/status`.
 #[derive(Serialize)]
@@ -15,6 +84,47 @@ pub(crate) struct Status {
     readiness: Readiness,
     queue: QueueStatus,
     connections: Connections,
+    draining: bool,
+    opened: Option<Opened>,
+    held: Vec<HeldStatus>,
+    messages: MessageStatus,
+    closes: Vec<CloseStatus>,
+}
+
+/// One of those who wait.
+#[derive(Serialize)]
+struct HeldStatus {
+    /// As in the log.
+    id: Option<u64>,
+    position: u64,
+    #[serde(rename = "waited_seconds", serialize_with = "seconds")]
+    waited: Duration,
+}
+
+#[derive(Serialize)]
+struct MessageStatus {
+    received: u64,
+    received_bytes: u64,
+    sent: u64,
+    sent_bytes: u64,
+}
+
+impl From<(Traffic, Traffic)> for MessageStatus {
+    fn from((received, sent): (Traffic, Traffic)) -> Self {
+        Self {
+            received: received.messages,
+            received_bytes: received.bytes,
+            sent: sent.messages,
+            sent_bytes: sent.bytes,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CloseStatus {
+    code: &'static str,
+    initiator: &'static str,
+    count: u64,
 }
 
 impl Status {
@@ -22,13 +132,49 @@ impl Status {
         let queue = server.queue.status();
         let mut readiness = server.guard.readiness();
         readiness.ready = is_ready(server, &queue);
+        let held = server.queue.held(LISTED).into_iter();
+        let metrics = &server.journal.metrics;
+        let closes = metrics.closes().into_iter();
         Self {
             startup: server.phases.report(),
             readiness,
             queue,
             connections: server.registry.connections(),
+            draining: server.is_stopping(),
+            opened: server.journal.opened(),
+            held: held
+                .map(|it| HeldStatus {
+                    id: it.connection.upgrade().map(|client| client.id),
+                    position: it.position,
+                    waited: it.waited,
+                })
+                .collect(),
+            messages: metrics.traffic().into(),
+            closes: closes
+                .map(|(code, by, count)| CloseStatus {
+                    code,
+                    initiator: by.as_str(),
+                    count,
+                })
+                .collect(),
         }
     }
+
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("our own types serialise")
+    }
+}
+
+/// `/metrics`.
+pub(crate) fn metrics(server: &Shared) -> String {
+    let queue = server.queue.status();
+    server.journal.metrics.encode(&Looked {
+        startup: &server.phases.report(),
+        usual_start: None,
+        ready: is_ready(server, &queue),
+        queue: &queue,
+        connections: server.registry.connections(),
+    })
 }
 
 /// Whether a client that comes now is served. The gate decides, not the guard: between the guard's

@@ -1,7 +1,9 @@
 //! Follows WebSocket frames through a byte stream by their headers, without looking at payloads.
 //!
 //! A pure state machine: bytes go in, in pieces of any size, and how many of them may be passed on
-//! comes out. Nothing is decoded: whatever extensions the two ends have agreed on stay theirs.
+//! comes out. Nothing but the code of a close is decoded: whatever extensions the two ends have agreed on stay theirs.
+
+use crate::metrics::Traffic;
 
 /// Frames up to this size are passed on whole or not at all, so that between any two of them, and
 /// whatever becomes of their sender, a close frame can be put in. Larger ones are passed on in
@@ -13,12 +15,20 @@ const LONGEST_HEADER: usize = 14;
 
 const CLOSE: u8 = 8;
 
+/// The bit of a message's last frame.
+const FINAL: u8 = 0x80;
+
+/// What stands for the code of a close frame without one.
+const NO_CODE: u16 = 1005;
+
 /// What has been passed on ends between two frames, or inside one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frames {
     /// What is missing of the frame that is being passed on in pieces.
     missing: u64,
-    closed: bool,
+    /// With which code a close frame was passed on, if one was.
+    closed: Option<u16>,
+    passed: Traffic,
 }
 
 /// How far frames are passed on.
@@ -48,7 +58,18 @@ impl Frames {
 
     /// Whether a close frame has been passed on: nothing may follow it.
     pub(crate) fn has_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// The code of the close frame that has been passed on; 1005 where it had none.
+    pub(crate) fn close_code(&self) -> Option<u16> {
         self.closed
+    }
+
+    /// The messages whose last frame has been passed on, and the payloads of all their frames, in the
+    /// form in which they travel: compressed, where the two ends have agreed on that.
+    pub(crate) fn passed(&self) -> Traffic {
+        self.passed
     }
 
     /// How many of `bytes`, which follow what has been passed on before, may be passed on now.
@@ -91,10 +112,28 @@ impl Frames {
                     wanted: header + payload as usize,
                 };
             }
-            self.closed |= is_close();
             self.missing = whole;
+            let opcode = rest[0] & 0x0f;
+            if opcode == CLOSE {
+                self.closed = Some(close_code(&rest[..header + payload as usize], header));
+            } else if opcode < CLOSE {
+                self.passed.bytes += payload;
+                self.passed.messages += u64::from(rest[0] & FINAL != 0);
+            }
         }
     }
+}
+
+/// The code in a whole close frame.
+fn close_code(frame: &[u8], header: usize) -> u16 {
+    let &[high, low, ..] = &frame[header..] else {
+        return NO_CODE;
+    };
+    let mask = match frame[1] & 0x80 {
+        0 => [0, 0],
+        _ => [frame[header - 4], frame[header - 3]],
+    };
+    u16::from_be_bytes([high ^ mask[0], low ^ mask[1]])
 }
 
 /// The length of the header that `bytes` begin with, and of the payload behind it.

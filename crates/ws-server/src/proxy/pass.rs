@@ -14,7 +14,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{debug, warn};
 use ws_queue::{Entry, Lease, Ticket};
 
 use super::forwarded;
@@ -27,8 +26,9 @@ use crate::hold::{self, HasLeft, Held};
 use crate::listener::Transport;
 use crate::probe::Stream;
 use crate::refusal::Reason;
-use crate::registry::{Client, Registered};
+use crate::registry::Client;
 use crate::shared::Shared;
+use crate::visit::{TRACEPARENT, Visit};
 
 /// A client that asks for a WebSocket: held until the upstream answers, then carried.
 pub(crate) async fn upgrade<T: Transport>(
@@ -38,53 +38,60 @@ pub(crate) async fn upgrade<T: Transport>(
     server: &Shared,
     arriving: TaskTrackerToken,
 ) {
-    let Some(registered) = server.registry.register(peer) else {
-        return refuse(pending, Reason::ConnectionLimit, server).await;
+    let asked = pending.request();
+    let mut visit = match Visit::begin(server, peer, || asked.path(), asked.header(TRACEPARENT)) {
+        Ok(visit) => visit,
+        Err(one_too_many) => return refuse(pending, one_too_many, server).await,
     };
-    let id = registered.client().id;
-    let entry = server.queue.enter(registered.client());
+    let entry = server.queue.enter(visit.client());
     drop(arriving);
     let mut held = match entry {
         Entry::Admitted(lease) => Held::Admitted(lease),
         Entry::Refused(why) => Held::Refused(why.into()),
         Entry::Held(ticket) => {
-            debug!(id, %peer, position = ticket.position(), "held");
+            visit.held(ticket.position());
             hold::before_upgrade(&mut pending, ticket).await
         }
     };
     loop {
         let lease = match held {
             Held::Admitted(lease) => lease,
-            Held::Refused(reason) => return refuse(pending, reason, server).await,
-            Held::Left => return debug!(id, "left while held"),
+            Held::Refused(reason) => {
+                visit.refused(reason);
+                return refuse(pending, reason, server).await;
+            }
+            Held::Left => return,
         };
         let request = match to_upstream(&pending, peer) {
             Ok(request) => request,
-            Err(answer) => return pending.answer(&answer).await,
+            Err(answer) => {
+                visit.failed(lease, &answer);
+                return pending.answer(&answer).await;
+            }
         };
         // Whoever leaves now has dropped its lease, and with that counts as gone.
         let asked = tokio::select! {
             biased;
             asked = ask(upstream, request) => asked,
-            () = pending.left() => return debug!(id, "left while the upstream was asked"),
+            () = pending.left() => return,
         };
         match asked {
-            Ok(answer) => return pass_back(pending, answer, lease, registered, server).await,
+            Ok(answer) => return pass_back(pending, answer, lease, visit, server).await,
             Err(error) if error.is_not_ready() => {
-                debug!(id, %error, "given back");
-                let again = give_back(lease, &error, &registered, server);
+                let again = give_back(lease, &error, &mut visit, server);
                 // Whoever leaves now has dropped its lease, and with that counts as gone.
                 let ticket = tokio::select! {
                     biased;
                     ticket = again => ticket,
-                    () = pending.left() => return debug!(id, "left while held"),
+                    () = pending.left() => return,
                 };
                 held = hold::before_upgrade(&mut pending, ticket).await;
             }
             Err(error) => {
-                warn!(id, upstream = upstream.shown, %error, "upstream failed");
-                lease.acknowledge();
-                return pending.answer(&failure(&error)).await;
+                let answer = failure(&error);
+                visit.upstream_failed(&upstream.shown, &error);
+                visit.failed(lease, &answer);
+                return pending.answer(&answer).await;
             }
         }
     }
@@ -94,9 +101,10 @@ pub(crate) async fn upgrade<T: Transport>(
 async fn give_back(
     lease: Lease<Client>,
     error: &Unanswered,
-    registered: &Registered,
+    visit: &mut Visit,
     server: &Shared,
 ) -> Ticket<Client> {
+    visit.given_back(error);
     match error {
         // It is gone for everyone: nobody else needs to find out.
         Unanswered::NotReady(_) => server.queue.report_gone(),
@@ -104,7 +112,7 @@ async fn give_back(
         // an upstream that drops it each time is asked no more often than that.
         _ => sleep(server.settings.guard.interval).await,
     }
-    lease.give_back(registered.client())
+    lease.give_back(visit.client())
 }
 
 async fn ask(
@@ -139,7 +147,7 @@ async fn pass_back<T: Transport>(
     pending: Pending<T>,
     mut answer: Response<Incoming>,
     lease: Lease<Client>,
-    registered: Registered,
+    mut visit: Visit,
     server: &Shared,
 ) {
     let (mut client, from_client) = pending.into_parts();
@@ -156,7 +164,7 @@ async fn pass_back<T: Transport>(
             answer.headers_mut().insert(TRANSFER_ENCODING, chunked);
         }
         if write_head(&mut client, &answer, limit).await.is_ok() {
-            lease.acknowledge();
+            visit.answered(lease, answer.status());
             // Who has left does not need the rest.
             let _ = write_body(&mut client, answer.into_body(), in_chunks).await;
             linger(&mut client).await;
@@ -167,8 +175,7 @@ async fn pass_back<T: Transport>(
     if write_head(&mut client, &answer, limit).await.is_err() {
         return;
     }
-    lease.acknowledge();
-    registered.go_live();
+    visit.admitted(lease);
     let Ok(upgraded) = upgraded.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<Box<dyn Stream>>>() else {
         unreachable!("the connection was made of this type")
@@ -176,10 +183,8 @@ async fn pass_back<T: Transport>(
     let from_upstream = BytesMut::from(&parts.read_buf[..]);
     let upstream = parts.io.into_inner();
     let (client, upstream) = ((client, from_client), (upstream, from_upstream));
-    let id = registered.client().id;
-    let tunnel = Tunnel::new(client, upstream, server.drain.watch(id));
-    Box::pin(tunnel.run()).await;
-    debug!(id, "ended");
+    let stopping = server.drain.watch(visit.id());
+    Box::pin(Tunnel::new(client, upstream, stopping, visit).run()).await;
 }
 
 /// Gives up on a client that does not take it within `limit`: others may wait for this admission.
@@ -254,23 +259,31 @@ pub(crate) async fn request(
     server: &Shared,
 ) -> Result<Response<PassedBody>, Answer> {
     let refused = |reason| Answer::refusal(&server.retry_after.refuse(reason));
-    let Some(registered) = server.registry.register(peer) else {
-        return Err(refused(Reason::ConnectionLimit));
-    };
+    let traceparent = request.headers().get(TRACEPARENT);
+    let traceparent = traceparent.and_then(|it| it.to_str().ok());
+    let mut visit =
+        Visit::begin(server, peer, || request.uri().path(), traceparent).map_err(refused)?;
     forwarded::remove_hop_by_hop(request.headers_mut());
     forwarded::add(request.headers_mut(), peer);
     let can_repeat = request.method().is_idempotent() && request.body().is_end_stream();
     let (head, body) = request.into_parts();
     let mut body = Some(body);
-    let mut held = match server.queue.enter(registered.client()) {
+    let mut held = match server.queue.enter(visit.client()) {
         Entry::Admitted(lease) => Held::Admitted(lease),
         Entry::Refused(why) => Held::Refused(why.into()),
-        Entry::Held(ticket) => hold::request(ticket, has_left).await,
+        Entry::Held(ticket) => {
+            visit.held(ticket.position());
+            hold::request(ticket, has_left).await
+        }
     };
     loop {
         let lease = match held {
             Held::Admitted(lease) => lease,
-            Held::Refused(reason) => return Err(refused(reason)),
+            Held::Refused(reason) => {
+                visit.refused(reason);
+                return Err(refused(reason));
+            }
+            // Nobody reads this.
             Held::Left => return Err(refused(Reason::HoldExpired)),
         };
         let error = match upstream.connect().await {
@@ -285,12 +298,12 @@ pub(crate) async fn request(
                         Unanswered::Unasked
                     }
                     Ok(mut answer) => {
-                        lease.acknowledge();
+                        visit.answered(lease, answer.status());
                         forwarded::remove_hop_by_hop(answer.headers_mut());
                         // It is a connection until the last of its body is written.
                         let body = |body: Incoming| {
                             body.map_frame(move |frame| {
-                                let _for_as_long = &registered;
+                                let _for_as_long = &visit;
                                 frame
                             })
                         };
@@ -303,13 +316,13 @@ pub(crate) async fn request(
         };
         let nothing_sent = matches!(error, Unanswered::NotReady(_));
         if nothing_sent || (can_repeat && error.is_not_ready()) {
-            debug!(id = registered.client().id, %error, "given back");
-            let ticket = give_back(lease, &error, &registered, server).await;
+            let ticket = give_back(lease, &error, &mut visit, server).await;
             held = hold::request(ticket, has_left).await;
         } else {
-            warn!(id = registered.client().id, %error, "upstream failed");
-            lease.acknowledge();
-            return Err(failure(&error));
+            let answer = failure(&error);
+            visit.upstream_failed(&upstream.shown, &error);
+            visit.answered(lease, answer.status());
+            return Err(answer);
         }
     }
 }

@@ -17,6 +17,8 @@ use super::frames::{Frames, Masked, Until, close_frame};
 use crate::answer::linger;
 use crate::drain::{Stop, Stopping};
 use crate::listener::Transport;
+use crate::metrics::By;
+use crate::visit::{End, Visit};
 
 /// How much is read at once. One system call for a frame of usual size, and little to keep for a
 /// connection that is idle.
@@ -41,6 +43,8 @@ struct Direction {
     ended: bool,
     /// Everything is written and the writer is shut, or takes no more.
     shut: bool,
+    /// It was the writer that ended first.
+    writer_broke: bool,
     unflushed: bool,
 }
 
@@ -54,6 +58,7 @@ impl Direction {
             goodbye,
             ended: false,
             shut: false,
+            writer_broke: false,
             unflushed: false,
         };
         direction.pass();
@@ -99,7 +104,11 @@ impl Direction {
         writer: Pin<&mut (impl AsyncWrite + ?Sized)>,
         may_shut: bool,
     ) {
-        if !self.shut && self.carry(cx, reader, writer, may_shut).is_ready() {
+        if self.shut {
+            return;
+        }
+        if let Poll::Ready(carried) = self.carry(cx, reader, writer, may_shut) {
+            self.writer_broke = carried.is_err() && !self.ended;
             self.ended = true;
             self.shut = true;
         }
@@ -194,6 +203,10 @@ pub(crate) struct Tunnel<C: Transport, U> {
     /// Until when one side may go on once the other has ended, or the upstream may work on what it
     /// was sent before the stop.
     patience: Option<Pin<Box<Sleep>>>,
+    /// Who was the first to end, and how.
+    end: Option<End>,
+    /// Last, since whoever is registered may still have a socket.
+    visit: Visit,
 }
 
 impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
@@ -202,6 +215,7 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
         (client, from_client): (C, BytesMut),
         (upstream, from_upstream): (U, BytesMut),
         stopping: Stopping,
+        visit: Visit,
     ) -> Self {
         Self {
             client,
@@ -211,12 +225,17 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
             stopping: Some(stopping),
             awaits_goodbye: None,
             patience: None,
+            end: None,
+            visit,
         }
     }
 
     /// Carries until both sides have ended, or one has and the other does not follow in time.
     pub(crate) async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
+        if let Some(end) = self.end {
+            self.visit.closed(end);
+        }
         if !self.is_cut() {
             // What the client still sends must not destroy the close frame on its way.
             linger(&mut self.client).await;
@@ -263,6 +282,30 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
         // To many servers the end of the stream is the end of everything: they would finish nothing.
         let may_shut = self.awaits_goodbye.is_none() || self.down.ended;
         self.up.poll(cx, client, upstream, may_shut);
+        let (received, sent) = (self.up.frames.passed(), self.down.frames.passed());
+        self.visit.carried(received, sent);
+        self.end = self.end.or_else(|| self.first_end());
+    }
+
+    /// Who says goodbye, or breaks off, if nobody has before.
+    fn first_end(&self) -> Option<End> {
+        let (up, down) = (&self.up, &self.down);
+        if let Some(code) = up.frames.close_code() {
+            return Some(End::new(code, By::Client));
+        }
+        if let Some(code) = down.frames.close_code() {
+            return Some(End::new(code, By::Upstream));
+        }
+        if !up.ended && !down.ended {
+            return None;
+        }
+        let client_broke_off = (up.ended && !up.writer_broke) || down.writer_broke;
+        Some(if client_broke_off {
+            End::lost(By::Client)
+        } else {
+            // Which the client is told by a close frame of ours.
+            End::new(UPSTREAM_LOST, By::Upstream)
+        })
     }
 
     /// Says goodbye to the upstream. What it still says is passed on up to its own goodbye, for
@@ -273,6 +316,7 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
         self.patience = Some(Box::pin(sleep_until(work_until)));
         // Where one side has said goodbye already, the other one is about to answer.
         if !self.up.frames.has_closed() && !self.down.frames.has_closed() {
+            self.end.get_or_insert(End::new(code, By::Server));
             self.up.close(code, Masked::Yes, Until::Boundary);
             self.down.close(code, Masked::No, Until::Close);
         }

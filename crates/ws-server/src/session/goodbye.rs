@@ -41,12 +41,3 @@ pub(crate) async fn say_goodbye<T: Transport>(socket: &mut Socket<T>, goodbye: C
         linger(socket.get_mut()).await;
     }
 }
-
-/// Who ended a connection, and with which code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    ByClient(CloseCode),
-    ByServer(CloseCode),
-    /// The connection broke: nobody said goodbye.
-    Lost,
-}

@@ -7,26 +7,28 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tracing::{error, warn};
 
 use crate::handler::BoxError;
+use crate::visit::Visit;
 
 pub(super) struct Work {
-    id: u64,
     /// Taken when it ends.
     handler: Option<BoxFuture<'static, Result<(), BoxError>>>,
 }
 
 impl Work {
-    pub(super) fn new(id: u64, handler: BoxFuture<'static, Result<(), BoxError>>) -> Self {
+    pub(super) fn new(handler: BoxFuture<'static, Result<(), BoxError>>) -> Self {
         Self {
-            id,
             handler: Some(handler),
         }
     }
 
     /// Lets the handler work. Its end, told once, ends the connection with a code and a reason.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(CloseCode, &'static str)> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        visit: &Visit,
+    ) -> Poll<(CloseCode, &'static str)> {
         let Some(handler) = &mut self.handler else {
             return Poll::Pending;
         };
@@ -35,11 +37,11 @@ impl Work {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => (CloseCode::Normal, ""),
             Ok(Poll::Ready(Err(error))) => {
-                warn!(id = self.id, error, "handler failed");
+                visit.handler_failed(&error);
                 (CloseCode::Error, "handler failed")
             }
             Err(_) => {
-                error!(id = self.id, "handler panicked");
+                visit.handler_panicked();
                 (CloseCode::Error, "handler failed")
             }
         };
@@ -50,9 +52,9 @@ impl Work {
     }
 
     /// Lets it work to its end, where that ends nothing any more.
-    pub(super) async fn finish(&mut self) {
+    pub(super) async fn finish(&mut self, visit: &Visit) {
         if self.handler.is_some() {
-            poll_fn(|cx| self.poll(cx)).await;
+            poll_fn(|cx| self.poll(cx, visit)).await;
         }
     }
 }

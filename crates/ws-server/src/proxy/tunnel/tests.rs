@@ -1,5 +1,7 @@
 //! What both ends see of a tunnel that is told to stop, byte by byte.
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -8,6 +10,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::super::frames::WHOLE;
 use super::*;
 use crate::drain::{Drain, Schedule};
+use crate::journal::Journal;
+use crate::metrics::Traffic;
 
 const WINDOW: usize = 256 * 1024;
 
@@ -37,6 +41,7 @@ struct Ends {
     client: DuplexStream,
     upstream: DuplexStream,
     drain: Drain,
+    journal: Arc<Journal>,
     tunnel: JoinHandle<()>,
 }
 
@@ -47,11 +52,14 @@ impl Ends {
         let drain = Drain::default();
         let from_client = (from_client, BytesMut::new());
         let from_upstream = (from_upstream, BytesMut::new());
-        let tunnel = Tunnel::new(from_client, from_upstream, drain.watch(1));
+        let visit = Visit::alone();
+        let journal = visit.journal();
+        let tunnel = Tunnel::new(from_client, from_upstream, drain.watch(1), visit);
         Self {
             client,
             upstream,
             drain,
+            journal,
             tunnel: tokio::spawn(tunnel.run()),
         }
     }
@@ -226,4 +234,74 @@ async fn a_client_that_reads_nothing_is_given_up() {
     ends.tunnel.await.expect("no panic");
     assert!(begun.elapsed() <= secs(12), "{:?}", begun.elapsed());
     let _ = ends.client.shutdown().await;
+}
+
+/// What is counted of a tunnel once it has ended.
+async fn counted(ends: Ends) -> (Vec<(&'static str, By, u64)>, [Traffic; 2]) {
+    let Ends {
+        client,
+        upstream,
+        journal,
+        tunnel,
+        ..
+    } = ends;
+    drop((client, upstream));
+    tunnel.await.expect("no panic");
+    let (received, sent) = journal.metrics.traffic();
+    (journal.metrics.closes(), [received, sent])
+}
+
+fn closed(code: &'static str, by: By) -> Vec<(&'static str, By, u64)> {
+    vec![(code, by, 1)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_says_goodbye_first_has_closed_it_with_its_code() {
+    let mut ends = Ends::new();
+    // Masked, as clients' frames are: 1000 under this mask.
+    send(&mut ends.client, b"\x88\x82\x11\x22\x33\x44\x12\xca").await;
+    send(&mut ends.upstream, &goodbye(4001)).await;
+    next(&mut ends.upstream, 8).await;
+    assert_eq!(counted(ends).await.0, closed("1000", By::Client));
+
+    let mut ends = Ends::new();
+    send(&mut ends.upstream, &goodbye(4001)).await;
+    next(&mut ends.client, 4).await;
+    assert_eq!(counted(ends).await.0, closed("4000-4999", By::Upstream));
+
+    let mut ends = Ends::new();
+    ends.stop().await;
+    send(&mut ends.upstream, &goodbye(1000)).await;
+    next(&mut ends.client, 4).await;
+    assert_eq!(counted(ends).await.0, closed("1001", By::Server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_breaks_off_first_is_told_apart() {
+    let mut ends = Ends::new();
+    ends.client.shutdown().await.expect("the tunnel reads");
+    ends.upstream
+        .read_to_end(&mut Vec::new())
+        .await
+        .expect("its end");
+    assert_eq!(counted(ends).await.0, closed("1006", By::Client));
+
+    let mut ends = Ends::new();
+    ends.upstream.shutdown().await.expect("the tunnel reads");
+    assert_eq!(next(&mut ends.client, 4).await, goodbye(1012));
+    assert_eq!(counted(ends).await.0, closed("1012", By::Upstream));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_counted_with_their_payloads_and_control_frames_are_not() {
+    let mut ends = Ends::new();
+    send(&mut ends.upstream, &message(WHOLE as usize + 1)).await;
+    send(&mut ends.upstream, b"\x01\x02ab\x89\x01!\x80\x01c").await;
+    send(&mut ends.client, b"\x81\x83\0\0\0\0abc").await;
+    next(&mut ends.upstream, 9).await;
+    next(&mut ends.client, 10 + WHOLE as usize + 1 + 4 + 3 + 3).await;
+    let traffic = |messages, bytes| Traffic { messages, bytes };
+    let [received, sent] = counted(ends).await.1;
+    assert_eq!(received, traffic(1, 3));
+    assert_eq!(sent, traffic(2, WHOLE + 1 + 3));
 }

@@ -1,0 +1,369 @@
+//! What `/metrics` says, for Prometheus: what happens is counted as it does, what is so is looked at
+//! when somebody asks.
+//!
+//! Every known label value is there from the start, at 0, so that a rate over the first event is not
+//! lost. Labels have few values, none of which a client can choose.
+
+mod labels;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use startup_phases::{Phase, Report, State};
+use ws_queue::QueueStatus;
+
+pub(crate) use self::labels::{By, HoldOutcome, code_label};
+use self::labels::{CODES, HANDSHAKE_FAILURES};
+use crate::refusal::Reason;
+use crate::registry::Connections;
+
+/// What [`Metrics::encode`] writes: what Prometheus asks for first, with names and types as it has them.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Holds and waits: from one look of a timer to the longest that a client is usually patient.
+const WAIT_BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+];
+
+/// Connections: from those that hardly began to those that stay for a day.
+const LIFE_BUCKETS: [f64; 10] = [
+    0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0,
+];
+
+type One = [(&'static str, &'static str); 1];
+type Two = [(&'static str, &'static str); 2];
+type Seconds = Gauge<f64, AtomicU64>;
+type Histograms = Family<One, Histogram, fn() -> Histogram>;
+
+/// Messages in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Traffic {
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            messages: self.messages - before.messages,
+            bytes: self.bytes - before.bytes,
+        }
+    }
+}
+
+struct TrafficCounters {
+    messages: Counter,
+    bytes: Counter,
+}
+
+impl TrafficCounters {
+    fn count(&self, traffic: Traffic) {
+        if traffic.messages > 0 {
+            self.messages.inc_by(traffic.messages);
+            self.bytes.inc_by(traffic.bytes);
+        }
+    }
+
+    fn so_far(&self) -> Traffic {
+        Traffic {
+            messages: self.messages.get(),
+            bytes: self.bytes.get(),
+        }
+    }
+}
+
+pub(crate) struct Metrics {
+    registry: Registry,
+    hold: Histograms,
+    refused: Family<One, Counter>,
+    life: Histogram,
+    received: TrafficCounters,
+    sent: TrafficCounters,
+    closes: Family<Two, Counter>,
+    initiators: &'static [By],
+    handshake_failures: Family<One, Counter>,
+    guard_wait: Histograms,
+    looked_at: LookedAt,
+}
+
+/// What is so, as it was when somebody asked last.
+struct LookedAt {
+    phase_duration: Family<One, Seconds>,
+    startup_complete: Gauge,
+    startup_elapsed: Seconds,
+    startup_usual: Seconds,
+    ready: Gauge,
+    queue_size: Gauge,
+    queue_oldest_age: Seconds,
+    live: Gauge,
+    total: Counter,
+}
+
+/// What is looked at when somebody asks.
+pub(crate) struct Looked<'a> {
+    pub(crate) startup: &'a Report,
+    /// How long earlier starts took until the gate opened.
+    pub(crate) usual_start: Option<Duration>,
+    pub(crate) ready: bool,
+    pub(crate) queue: &'a QueueStatus,
+    pub(crate) connections: Connections,
+}
+
+impl Metrics {
+    /// `initiators` are those who can close a connection of this server.
+    pub(crate) fn new(initiators: &'static [By]) -> Self {
+        let mut registry = Registry::with_prefix("ws");
+        let looked_at = LookedAt::register(&mut registry);
+        let waits = || Histograms::new_with_constructor(|| Histogram::new(WAIT_BUCKETS));
+        let (hold, guard_wait) = (waits(), waits());
+        let refused = Family::<One, Counter>::default();
+        let life = Histogram::new(LIFE_BUCKETS);
+        let [messages, bytes] = [(); 2].map(|()| Family::<One, Counter>::default());
+        let closes = Family::<Two, Counter>::default();
+        let handshake_failures = Family::<One, Counter>::default();
+        for outcome in HoldOutcome::ALL {
+            let _ = hold.get_or_create(&[("outcome", outcome.as_str())]);
+        }
+        for reason in Reason::ALL {
+            let _ = refused.get_or_create(&[("reason", reason.as_str())]);
+        }
+        for by in initiators {
+            for code in CODES {
+                let _ = closes.get_or_create(&[("code", code), ("initiator", by.as_str())]);
+            }
+        }
+        for reason in HANDSHAKE_FAILURES {
+            let _ = handshake_failures.get_or_create(&[("reason", reason)]);
+        }
+        let reasons = readiness_guard::Reason::ALL.map(readiness_guard::Reason::as_str);
+        for verdict in reasons.into_iter().chain(["ready"]) {
+            let _ = guard_wait.get_or_create(&[("verdict", verdict)]);
+        }
+        let traffic = |direction| TrafficCounters {
+            messages: messages.get_or_create_owned(&[("direction", direction)]),
+            bytes: bytes.get_or_create_owned(&[("direction", direction)]),
+        };
+        let (received, sent) = (traffic("received"), traffic("sent"));
+        registry.register(
+            "queue_hold_seconds",
+            "How long clients were held, by how that ended",
+            hold.clone(),
+        );
+        registry.register(
+            "queue_refused",
+            "Clients turned away, by the reason they were told",
+            refused.clone(),
+        );
+        registry.register(
+            "connection_duration_seconds",
+            "How long WebSockets lived, from their admission to their end",
+            life.clone(),
+        );
+        registry.register(
+            "messages",
+            "Messages of clients (received) and to clients (sent)",
+            messages,
+        );
+        registry.register(
+            "message_bytes",
+            "Bytes of the payloads of those messages",
+            bytes,
+        );
+        registry.register(
+            "close",
+            "WebSockets that ended, by close code (1006: without one) and by who began to close",
+            closes.clone(),
+        );
+        registry.register(
+            "handshake_failures",
+            "Requests that could not become a WebSocket, by the reason they were told",
+            handshake_failures.clone(),
+        );
+        registry.register(
+            "guard_wait_seconds",
+            "How long the guard waited for readiness, by its verdict",
+            guard_wait.clone(),
+        );
+        Self {
+            registry,
+            hold,
+            refused,
+            life,
+            received,
+            sent,
+            closes,
+            initiators,
+            handshake_failures,
+            guard_wait,
+            looked_at,
+        }
+    }
+
+    pub(crate) fn held(&self, outcome: HoldOutcome, held: Duration) {
+        let histogram = self.hold.get_or_create(&[("outcome", outcome.as_str())]);
+        histogram.observe(held.as_secs_f64());
+    }
+
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.refused
+            .get_or_create(&[("reason", reason.as_str())])
+            .inc();
+    }
+
+    pub(crate) fn handshake_failed(&self, reason: &'static str) {
+        self.handshake_failures
+            .get_or_create(&[("reason", reason)])
+            .inc();
+    }
+
+    pub(crate) fn carried(&self, received: Traffic, sent: Traffic) {
+        self.received.count(received);
+        self.sent.count(sent);
+    }
+
+    pub(crate) fn closed(&self, code: u16, by: By) {
+        self.closes
+            .get_or_create(&[("code", code_label(code)), ("initiator", by.as_str())])
+            .inc();
+    }
+
+    pub(crate) fn lived(&self, life: Duration) {
+        self.life.observe(life.as_secs_f64());
+    }
+
+    pub(crate) fn guard_waited(&self, verdict: &'static str, waited: Duration) {
+        self.guard_wait
+            .get_or_create(&[("verdict", verdict)])
+            .observe(waited.as_secs_f64());
+    }
+
+    /// Received, and sent.
+    pub(crate) fn traffic(&self) -> (Traffic, Traffic) {
+        (self.received.so_far(), self.sent.so_far())
+    }
+
+    /// How many connections ended with which code and by whom, those that there were.
+    pub(crate) fn closes(&self) -> Vec<(&'static str, By, u64)> {
+        let all = CODES
+            .into_iter()
+            .flat_map(|code| self.initiators.iter().map(move |by| (code, *by)));
+        all.filter_map(|(code, by)| {
+            let labels = [("code", code), ("initiator", by.as_str())];
+            let count = self.closes.get(&labels)?.get();
+            (count > 0).then_some((code, by, count))
+        })
+        .collect()
+    }
+
+    /// Everything, in the text that Prometheus scrapes.
+    pub(crate) fn encode(&self, looked: &Looked<'_>) -> String {
+        self.looked_at.set(looked);
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
+        text
+    }
+}
+
+impl LookedAt {
+    fn register(registry: &mut Registry) -> Self {
+        let it = Self {
+            phase_duration: Family::default(),
+            startup_complete: Gauge::default(),
+            startup_elapsed: Seconds::default(),
+            startup_usual: Seconds::default(),
+            ready: Gauge::default(),
+            queue_size: Gauge::default(),
+            queue_oldest_age: Seconds::default(),
+            live: Gauge::default(),
+            total: Counter::default(),
+        };
+        registry.register(
+            "startup_phase_duration_seconds",
+            "How long each phase of startup took, or has been taking so far",
+            it.phase_duration.clone(),
+        );
+        registry.register(
+            "startup_complete",
+            "Whether startup is complete",
+            it.startup_complete.clone(),
+        );
+        registry.register(
+            "startup_elapsed_seconds",
+            "How long startup took, or has been taking so far",
+            it.startup_elapsed.clone(),
+        );
+        registry.register(
+            "startup_usual_seconds",
+            "How long earlier starts took until clients were admitted (median); 0 where unknown",
+            it.startup_usual.clone(),
+        );
+        registry.register(
+            "ready",
+            "Whether a client that comes now is served",
+            it.ready.clone(),
+        );
+        registry.register(
+            "queue_size",
+            "Clients that have a place in the queue",
+            it.queue_size.clone(),
+        );
+        registry.register(
+            "queue_oldest_age_seconds",
+            "How long the first of them has been waiting",
+            it.queue_oldest_age.clone(),
+        );
+        registry.register(
+            "connections_live",
+            "WebSockets that are being served",
+            it.live.clone(),
+        );
+        registry.register(
+            "connections",
+            "WebSockets that have been served",
+            it.total.clone(),
+        );
+        it
+    }
+
+    fn set(&self, looked: &Looked<'_>) {
+        for phase in Phase::ALL {
+            let report = looked.startup.phases.iter().find(|it| it.phase == phase);
+            let took = report.and_then(|it| it.duration).unwrap_or_default();
+            self.phase_duration
+                .get_or_create(&[("phase", phase.as_str())])
+                .set(took.as_secs_f64());
+        }
+        let complete = looked.startup.state == State::Complete;
+        self.startup_complete.set(complete.into());
+        self.startup_elapsed
+            .set(looked.startup.elapsed.as_secs_f64());
+        let usual = looked.usual_start.unwrap_or_default();
+        self.startup_usual.set(usual.as_secs_f64());
+        self.ready.set(looked.ready.into());
+        self.queue_size.set(whole(looked.queue.size as u64));
+        self.queue_oldest_age
+            .set(looked.queue.oldest_age.as_secs_f64());
+        self.live.set(whole(looked.connections.live));
+        // It only grows, and it is counted in one place: the registry.
+        let total = self.total.inner();
+        total.fetch_max(looked.connections.total, Ordering::Relaxed);
+    }
+}
+
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
