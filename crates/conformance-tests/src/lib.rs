@@ -6,6 +6,7 @@ pub mod binary;
 pub mod client;
 pub mod clients;
 pub mod figures;
+pub mod log;
 pub mod network;
 pub mod running;
 pub mod servers;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use ws_server::settings::Settings;
-use ws_server::{Listener, ServeError, Server, ServerBuilder};
+use ws_server::{Listener, ServeError, Server, ServerBuilder, StatusWatch};
 
 use crate::client::{Answer, Asked, Client, upgrade};
 use crate::network::{Memory, MemoryListener, Net, memory};
@@ -33,6 +33,8 @@ pub fn server(change: impl FnOnce(&mut Settings)) -> ServerBuilder {
 pub struct Running<N> {
     /// Where it can be reached.
     pub network: N,
+    /// What it shows of itself.
+    pub watch: StatusWatch,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<Result<(), ServeError>>,
 }
@@ -94,6 +96,7 @@ impl<N> Running<N> {
         let server = builder.stop_when(told).listen_on(listener);
         Self {
             network,
+            watch: server.status(),
             stop: Some(stop),
             run: tokio::spawn(server.run()),
         }

@@ -14,6 +14,7 @@ use std::time::Duration;
 #[cfg(feature = "proxy")]
 use hyper::StatusCode;
 use tokio::time::Instant;
+use tracing::field::{DebugValue, debug};
 use tracing::{debug, error, warn};
 use ws_queue::Lease;
 
@@ -177,7 +178,7 @@ impl Visit {
             id = self.id(),
             trace = self.trace(),
             position,
-            ?after,
+            after = shown(after),
             "admitted"
         );
         self.stage = Stage::Live {
@@ -192,7 +193,7 @@ impl Visit {
     pub(crate) fn answered(&mut self, lease: Lease<Client>, status: StatusCode) {
         let (position, after) = (lease.position(), self.end_hold(HoldOutcome::Admitted));
         lease.acknowledge();
-        debug!(id = self.id(), trace = self.trace(), position, ?after, %status, "answered");
+        debug!(id = self.id(), trace = self.trace(), position, after = shown(after), %status, "answered");
         self.stage = Stage::Over;
         self.journal.changed();
     }
@@ -206,7 +207,7 @@ impl Visit {
         debug!(
             id = self.id(),
             trace = self.trace(),
-            ?after,
+            after = shown(after),
             reason,
             "handshake failed"
         );
@@ -226,7 +227,7 @@ impl Visit {
         debug!(
             id = self.id(),
             trace = self.trace(),
-            ?after,
+            after = shown(after),
             reason = reason_told,
             "refused"
         );
@@ -324,7 +325,7 @@ impl Drop for Visit {
                 debug!(
                     id = self.id(),
                     trace = self.trace(),
-                    ?after,
+                    after = shown(after),
                     "left while held"
                 );
                 self.journal.changed();
@@ -333,6 +334,11 @@ impl Drop for Visit {
             Stage::Over => {}
         }
     }
+}
+
+/// A field that is left out where there is nothing to show.
+fn shown(after: Option<Duration>) -> Option<DebugValue<Duration>> {
+    after.map(debug)
 }
 
 /// The trace that a `traceparent` names: 32 hexadecimal digits, the second of its four parts.

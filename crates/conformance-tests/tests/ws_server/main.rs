@@ -13,6 +13,7 @@ mod holding;
 mod keeping_alive;
 mod leaving;
 mod limits;
+mod metrics;
 mod moved;
 mod opening;
 mod pages;
@@ -20,6 +21,7 @@ mod readiness;
 mod refusing;
 mod slow_readers;
 mod stopping;
+mod watching;
 
 use std::time::Duration;
 

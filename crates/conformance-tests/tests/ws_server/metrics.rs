@@ -1,0 +1,205 @@
+//! O1: what `/metrics` says, name by name.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use conformance_tests::client::upgrade;
+use conformance_tests::network::Net;
+use startup_phases::Phase;
+use tokio::time::sleep;
+use ws_server::settings::{HoldMode, RefuseWith};
+use ws_server::{Connection, Message};
+
+use super::*;
+
+/// Every sample, by its name and labels as they stand there.
+async fn samples<N: Net<Stream: Debug>>(server: &Running<N>) -> BTreeMap<String, f64> {
+    let answer = server.get("/metrics").await;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(
+        (answer.status, answer.field("content-type")),
+        (200, Some(kind))
+    );
+    assert!(answer.body.ends_with("# EOF\n"));
+    let lines = answer.body.lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &str| {
+        let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+        (name.to_owned(), value.parse().expect("a number"))
+    };
+    lines.map(sample).collect()
+}
+
+/// The values of these samples, all of which have to be there.
+fn of<const N: usize>(samples: &BTreeMap<String, f64>, names: [&str; N]) -> [f64; N] {
+    names.map(|name| *samples.get(name).unwrap_or_else(|| panic!("no {name}")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_every_known_label_value_is_there_from_the_start_at_0() {
+    let (server, _hand) = Running::early(|_| {});
+    let samples = samples(&server).await;
+    let counted = |family: &str, label: &str, values: &[&str]| {
+        for value in values {
+            let name = format!("{family}{{{label}=\"{value}\"}}");
+            assert_eq!(samples.get(&name), Some(&0.0), "{name}");
+        }
+    };
+    let outcomes = ["admitted", "expired", "abandoned", "refused"];
+    counted("ws_queue_hold_seconds_count", "outcome", &outcomes);
+    let reasons = [
+        "queue_full",
+        "hold_expired",
+        "too_early",
+        "startup_failed",
+        "draining",
+        "connection_limit",
+    ];
+    counted("ws_queue_refused_total", "reason", &reasons);
+    for family in ["ws_messages_total", "ws_message_bytes_total"] {
+        counted(family, "direction", &["received", "sent"]);
+    }
+    counted(
+        "ws_handshake_failures_total",
+        "reason",
+        &["origin", "request_timeout"],
+    );
+    let verdicts = ["ready", "near_ready", "check_failed", "iteration_bound"];
+    counted("ws_guard_wait_seconds_count", "verdict", &verdicts);
+    for code in ["1000", "1006", "1011", "1013", "4000-4999"] {
+        for initiator in ["client", "server"] {
+            let name = format!("ws_close_total{{code=\"{code}\",initiator=\"{initiator}\"}}");
+            assert_eq!(samples.get(&name), Some(&0.0), "{name}");
+        }
+    }
+    assert!(!samples.keys().any(|name| name.contains("upstream\"")));
+    of(
+        &samples,
+        [
+            "ws_connection_duration_seconds_count",
+            "ws_connections_total",
+        ],
+    );
+    // From a look of a timer to the longest usual patience.
+    let bucket =
+        |le: &str| format!("ws_queue_hold_seconds_bucket{{le=\"{le}\",outcome=\"expired\"}}");
+    assert!(
+        ["0.001", "60.0", "+Inf"]
+            .iter()
+            .all(|le| samples.contains_key(&bucket(le)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_the_figures_follow_a_startup_its_held_clients_and_their_messages() {
+    let (server, mut hand) = Running::early(|settings| settings.queue.max_size = 3);
+    sleep(Duration::from_millis(500)).await;
+    let stays = server.held().await;
+    let leaves = server.held().await;
+    let expires = server.held().await;
+    assert_eq!(server.dial().await.answer().await.status, 503);
+    drop(leaves);
+    sleep(Duration::from_millis(1500)).await;
+    let early = samples(&server).await;
+    let names = [
+        "ws_startup_complete",
+        "ws_ready",
+        "ws_queue_size",
+        "ws_queue_oldest_age_seconds",
+        "ws_startup_elapsed_seconds",
+        "ws_startup_phase_duration_seconds{phase=\"services\"}",
+    ];
+    assert_eq!(of(&early, names), [0.0, 0.0, 2.0, 1.5, 2.0, 2.0]);
+    drop(expires);
+    server.holds(1).await;
+
+    hand.finish(Phase::Services);
+    let mut client = stays.client().await;
+    client.is_echoed("hello").await;
+    client.says_goodbye(1000).await;
+    client.is_closed().await;
+    server.shows("/connections/live", 0).await;
+    let later = samples(&server).await;
+    assert_eq!(of(&later, names)[..3], [1.0, 1.0, 0.0]);
+    let once = [
+        "ws_queue_hold_seconds_count{outcome=\"admitted\"}",
+        "ws_queue_refused_total{reason=\"queue_full\"}",
+        "ws_connections_total",
+        "ws_connection_duration_seconds_count",
+        "ws_messages_total{direction=\"received\"}",
+        "ws_messages_total{direction=\"sent\"}",
+        "ws_close_total{code=\"1000\",initiator=\"client\"}",
+        "ws_guard_wait_seconds_count{verdict=\"ready\"}",
+    ];
+    assert_eq!(of(&later, once), [1.0; 8]);
+    let more = [
+        "ws_queue_hold_seconds_count{outcome=\"abandoned\"}",
+        "ws_message_bytes_total{direction=\"received\"}",
+        "ws_message_bytes_total{direction=\"sent\"}",
+        "ws_connections_live",
+    ];
+    assert_eq!(of(&later, more), [2.0, 5.0, 5.0, 0.0]);
+    let held = of(&later, ["ws_queue_hold_seconds_sum{outcome=\"admitted\"}"]);
+    assert!((1.5..1.6).contains(&held[0]), "{held:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_s5_refusals_and_failed_handshakes_are_counted_by_the_reason_that_was_told() {
+    let (server, hand) = Running::early(|settings| {
+        settings.queue.hold = HoldMode::Frames;
+        settings.queue.refuse_with = RefuseWith::Close;
+        settings.limits.max_connections = 1;
+        settings.limits.origins = vec!["https://example.com".to_owned()];
+    });
+    let ask = || upgrade("/ws", &[("origin", "https://example.com")]);
+    let held = server.ask(ask()).await.client().await;
+    let one_too_many = server.ask(ask()).await.client().await;
+    assert_eq!(one_too_many.is_closed().await.0, 1013);
+    assert_eq!(server.dial().await.answer().await.status, 403);
+    assert_eq!(
+        server.ask("nonsense\r\n\r\n").await.answer().await.status,
+        400
+    );
+    drop(hand);
+    assert_eq!(held.is_closed().await.0, 1013);
+    let samples = samples(&server).await;
+    let names = [
+        "ws_queue_refused_total{reason=\"connection_limit\"}",
+        "ws_queue_refused_total{reason=\"startup_failed\"}",
+        "ws_queue_hold_seconds_count{outcome=\"refused\"}",
+        "ws_handshake_failures_total{reason=\"origin\"}",
+        "ws_handshake_failures_total{reason=\"malformed_request\"}",
+    ];
+    assert_eq!(of(&samples, names), [1.0; 5]);
+    let closed = of(
+        &samples,
+        ["ws_close_total{code=\"1013\",initiator=\"server\"}"],
+    );
+    assert_eq!(closed, [2.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_who_closes_and_with_which_code_is_counted() {
+    let failing = |connection: Connection| async move {
+        let mut connection = connection;
+        match connection.recv().await {
+            Some(Message::Text(text)) if text.as_str() == "fail" => Err("out of order"),
+            _ => Ok(()),
+        }
+    };
+    let server = Running::in_memory(server(|_| {}).handler(failing));
+    let mut fails = server.client().await;
+    fails.says("fail").await;
+    assert_eq!(fails.is_closed().await.0, 1011);
+    let mut ends = server.client().await;
+    ends.says("end").await;
+    assert_eq!(ends.is_closed().await.0, 1000);
+    drop(server.client().await);
+    server.shows("/connections/live", 0).await;
+    let samples = samples(&server).await;
+    let names = [
+        "ws_close_total{code=\"1011\",initiator=\"server\"}",
+        "ws_close_total{code=\"1000\",initiator=\"server\"}",
+        "ws_close_total{code=\"1006\",initiator=\"client\"}",
+    ];
+    assert_eq!(of(&samples, names), [1.0; 3]);
+}

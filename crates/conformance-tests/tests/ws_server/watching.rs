@@ -1,0 +1,76 @@
+//! O2: the document that tells all, in process and over the port.
+
+use serde_json::{Value, json};
+use startup_phases::Phase;
+use tokio::time::sleep;
+use ws_server::StatusWatch;
+
+use super::*;
+
+fn seen(watch: &StatusWatch) -> Value {
+    serde_json::from_str(&watch.to_json()).expect("it is JSON")
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_the_document_tells_who_waits_and_what_became_of_everyone() {
+    let (server, mut hand) = Running::early(|_| {});
+    let watch = server.watch.clone();
+    sleep(Duration::from_millis(500)).await;
+    let first = server.held().await;
+    sleep(Duration::from_millis(250)).await;
+    let second = server.held().await;
+    assert_eq!(server.status().await, seen(&watch));
+    let status = seen(&watch);
+    assert_eq!(
+        status["held"],
+        json!([
+            {"id": 1, "position": 0, "waited_seconds": 0.25},
+            {"id": 2, "position": 1, "waited_seconds": 0.0},
+        ])
+    );
+    assert_eq!(
+        (&status["opened"], &status["draining"]),
+        (&Value::Null, &false.into())
+    );
+
+    hand.finish(Phase::Services);
+    let (mut leaves, _stays) = (first.client().await, second.client().await);
+    leaves.is_echoed("hello").await;
+    leaves.says_goodbye(1000).await;
+    leaves.is_closed().await;
+    server.shows("/connections/live", 1).await;
+    let status = seen(&watch);
+    assert_eq!(
+        status["opened"],
+        json!({"after_seconds": 0.75, "held": 2, "admitted": 2, "took_seconds": 0.0})
+    );
+    let traffic = json!({"received": 1, "received_bytes": 5, "sent": 1, "sent_bytes": 5});
+    assert_eq!(status["messages"], traffic);
+    let closes = json!([{"code": "1000", "initiator": "client", "count": 1}]);
+    assert_eq!((&status["closes"], &status["held"]), (&closes, &json!([])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_a_change_is_told_within_100_ms_and_silence_every_second() {
+    let (server, mut hand) = Running::early(|_| {});
+    let mut watch = server.watch.clone();
+    watch.changed().await;
+    while timeout(Duration::from_millis(999), watch.changed())
+        .await
+        .is_ok()
+    {}
+    let quiet = Instant::now();
+    watch.changed().await;
+    assert!(quiet.elapsed() <= Duration::from_millis(1));
+    sleep(Duration::from_millis(400)).await;
+    // Three changes, of which two come within 100 ms of the first.
+    let began = Instant::now();
+    let held = [server.dial().await, server.dial().await];
+    watch.changed().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    hand.finish(Phase::Services);
+    watch.changed().await;
+    assert_eq!(began.elapsed(), Duration::from_millis(100));
+    assert_eq!(seen(&watch)["queue"]["open"], true);
+    drop(held);
+}
