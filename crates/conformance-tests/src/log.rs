@@ -1,8 +1,9 @@
-//! What is logged, for tests that read it.
+//! What is logged, for tests that look at it.
 //!
-//! Each in a process of its own: tracing remembers for each place that logs whether anybody listens, and
-//! tests on other threads, where nobody does, would spoil that.
+//! Such a test belongs into a process of its own: tracing remembers for each place that logs whether
+//! anybody listens, and tests on other threads, where nobody does, would spoil that.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -10,23 +11,12 @@ use parking_lot::Mutex;
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-/// Everything that was logged.
+/// Everything that was logged, from `DEBUG` on.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<String>>);
 
-impl io::Write for Log {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().push_str(&String::from_utf8_lossy(text));
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Log {
-    /// What is logged on this thread, DEBUG included, as long as the guard lives.
+    /// What is logged on this thread, as long as the guard lives.
     #[must_use]
     pub fn of_this_thread() -> (Self, DefaultGuard) {
         let log = Self::default();
@@ -40,17 +30,38 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    /// All of it, one event a line: level, message, fields.
+    /// The lines of this level so far.
     #[must_use]
-    pub fn text(&self) -> String {
-        self.0.lock().clone()
+    pub fn at(&self, level: Level) -> Vec<String> {
+        let log = self.0.lock();
+        let lines = log.lines().map(str::trim_start);
+        let lines = lines.filter(|line| line.starts_with(level.as_str()));
+        lines.map(str::to_owned).collect()
     }
 
     /// The lines that hold this.
     #[must_use]
-    pub fn lines_with(&self, what: &str) -> Vec<String> {
-        let text = self.text();
-        let lines = text.lines().filter(|line| line.contains(what));
-        lines.map(|line| line.trim().to_owned()).collect()
+    pub fn with(&self, what: &str) -> Vec<String> {
+        let log = self.0.lock();
+        let lines = log.lines().map(str::trim_start);
+        let lines = lines.filter(|line| line.contains(what));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.lock())
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().push_str(&String::from_utf8_lossy(text));
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -31,13 +31,13 @@ async fn o6_the_life_of_one_connection_can_be_followed_by_its_id() {
     client.is_closed().await;
     server.shows("/connections/live", 0).await;
 
-    let of = |id: &str| log.lines_with(&format!(" id={id} "));
+    let of = |id: &str| log.with(&format!(" id={id} "));
     let begin = |line: &String| line.split(" id=").next().unwrap_or_default().to_owned();
     let story = of("1");
     let events: Vec<_> = story.iter().map(begin).collect();
     let said = |event: &str| format!("DEBUG ws_server::visit: {event}");
     let expected = ["arrived", "held", "admitted", "closed"].map(said);
-    assert_eq!(events, expected, "{}", log.text());
+    assert_eq!(events, expected, "{log}");
     assert!(
         story
             .iter()
@@ -51,7 +51,7 @@ async fn o6_the_life_of_one_connection_can_be_followed_by_its_id() {
         "{}",
         story[3]
     );
-    assert!(!log.text().contains("secret"));
+    assert!(!log.to_string().contains("secret"));
     let events: Vec<_> = of("2").iter().map(begin).collect();
     assert_eq!(events, ["arrived", "held", "left while held"].map(said));
 }
@@ -70,7 +70,7 @@ async fn o6_g6_a_normal_start_is_a_dozen_lines_whatever_the_number_of_clients() 
         client.client().await.is_echoed("hello").await;
     }
     server.shows("/connections/live", 0).await;
-    let told = log.text();
+    let told = log.to_string();
     let above_debug: Vec<_> = told
         .lines()
         .map(str::trim)
@@ -78,7 +78,7 @@ async fn o6_g6_a_normal_start_is_a_dozen_lines_whatever_the_number_of_clients() 
         .collect();
     assert!((10..=15).contains(&above_debug.len()), "{above_debug:#?}");
     let one = |what: &str| {
-        let lines = log.lines_with(what);
+        let lines = log.with(what);
         assert_eq!(lines.len(), 1, "{what}: {lines:#?}");
         lines[0].clone()
     };
@@ -109,8 +109,8 @@ async fn o6_s11_a_handler_that_failed_is_told_with_the_id_and_trace_of_its_conne
         .ask(upgrade("/ws", &[("traceparent", &traceparent)]))
         .await;
     assert_eq!(asked.client().await.is_closed().await.0, 1011);
-    let failed = log.lines_with("handler failed");
+    let failed = log.with("handler failed");
     let told =
         format!("WARN ws_server::visit: handler failed id=1 trace=\"{TRACE}\" error=out of order");
-    assert!(failed.contains(&told), "{}", log.text());
+    assert!(failed.contains(&told), "{log}");
 }
