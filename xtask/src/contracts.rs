@@ -19,7 +19,7 @@ use crate::scan;
 use crate::workspace::{Workspace, none_of};
 
 const PAGE: &str = "docs/CONTRACTS.md";
-const LETTERS: &str = "PGQSX";
+const LETTERS: &str = "PGQSXO";
 
 /// A contract's name: a letter and a number. Ordered as the page has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
