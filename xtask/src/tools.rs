@@ -49,6 +49,7 @@ const PROGRAMS: &[Program] = &[
         debian: "chromium",
         ubuntu: "chromium-browser",
     },
+    program("curl", "curl"),
     program("node", "nodejs"),
     program("npm", "npm"),
     program("python3", "python3"),

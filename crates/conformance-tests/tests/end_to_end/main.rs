@@ -7,6 +7,7 @@ mod child;
 mod commands;
 mod draining;
 mod ending;
+mod golden;
 mod handing_over;
 mod leaving;
 mod order;
