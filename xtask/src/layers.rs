@@ -2,7 +2,8 @@
 //!
 //! Each of the lower crates is worth having alone, so it knows nobody above or beside it, in its
 //! tests as little as in its code, has no HTTP, WebSocket or configuration crate in its tree, and
-//! keeps that tree short enough to read.
+//! keeps that tree short enough to read. Its tree is what its users build: an example of its own may
+//! show it in a service of axum.
 
 use std::collections::BTreeSet;
 

@@ -29,6 +29,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+pub(crate) use self::build::examples;
 use self::build::executable;
 use crate::happens;
 use crate::servers::{Port, variable};

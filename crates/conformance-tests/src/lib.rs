@@ -5,6 +5,7 @@ use std::time::Duration;
 pub mod binary;
 pub mod client;
 pub mod clients;
+pub mod examples;
 pub mod figures;
 pub mod log;
 pub mod network;
