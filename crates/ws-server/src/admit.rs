@@ -35,7 +35,7 @@ pub(crate) async fn accept<T: Transport>(
 pub(crate) async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, server: &Shared) {
     match server.settings.queue.refuse_with {
         RefuseWith::Http => {
-            let refused = server.retry_after.refuse(reason);
+            let refused = server.refusal(reason);
             pending.answer(&Answer::refusal(&refused)).await;
         }
         RefuseWith::Close => {
@@ -48,7 +48,7 @@ pub(crate) async fn refuse<T: Transport>(pending: Pending<T>, reason: Reason, se
 
 /// Refuses a client that has its WebSocket: try again later.
 pub(crate) async fn close<T: Transport>(mut socket: Socket<T>, reason: Reason, server: &Shared) {
-    let refused = server.retry_after.refuse(reason);
+    let refused = server.refusal(reason);
     server
         .journal
         .metrics

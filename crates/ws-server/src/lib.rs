@@ -59,6 +59,7 @@ pub mod fuzzing;
 mod handler;
 mod handshake;
 mod head;
+mod history;
 mod hold;
 mod http;
 mod journal;

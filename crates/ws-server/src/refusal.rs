@@ -68,9 +68,13 @@ pub(crate) struct RetryAfter {
     jitter: Mutex<fastrand::Rng>,
 }
 
-/// How long a startup of unknown length is expected to go on. Longer would keep clients away from
-/// a server that is there; shorter would bring them back to one that is not.
+/// What is expected where nothing is known. Longer would keep clients away from a server that is
+/// there; shorter would bring them back to one that is not.
 const UNKNOWN: Duration = Duration::from_secs(1);
+
+/// Over how long the refused come back at most: a crowd that is spread so far is none, and nobody
+/// is to stay away for minutes from a server that is open.
+const WIDEST: Duration = Duration::from_secs(10);
 
 impl RetryAfter {
     pub(crate) fn new(rng: fastrand::Rng) -> Self {
@@ -79,13 +83,73 @@ impl RetryAfter {
         }
     }
 
-    /// The estimate, made up to twice as long by chance, so that the refused do not come back in
-    /// one wave.
-    pub(crate) fn refuse(&self, reason: Reason) -> Refused {
-        let jitter = UNKNOWN.mul_f64(self.jitter.lock().f64());
+    /// The estimate, made longer by chance. `left` is how much longer startup usually takes.
+    pub(crate) fn refuse(&self, reason: Reason, left: Option<Duration>) -> Refused {
+        let estimate = estimate(reason, left);
+        let jitter = spread(estimate).mul_f64(self.jitter.lock().f64());
         Refused {
             reason,
-            retry_after: UNKNOWN + jitter,
+            retry_after: estimate + jitter,
         }
+    }
+}
+
+/// When there is room again: as far as is known, when the gate opens. Where that is unknown or
+/// overdue, soon.
+fn estimate(reason: Reason, left: Option<Duration>) -> Duration {
+    match reason {
+        Reason::QueueFull | Reason::HoldExpired | Reason::TooEarly | Reason::ConnectionLimit => {
+            left.map_or(UNKNOWN, |left| left.max(UNKNOWN))
+        }
+        // A successor begins a whole start, but others may serve meanwhile.
+        Reason::StartupFailed | Reason::Draining => UNKNOWN,
+    }
+}
+
+/// Over how long they come back who are told this estimate, so that they do not come in one wave: the
+/// longer it is, the less exact, and the more are told it.
+fn spread(estimate: Duration) -> Duration {
+    (estimate / 2).clamp(UNKNOWN, WIDEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAITING: [Reason; 4] = [
+        Reason::QueueFull,
+        Reason::HoldExpired,
+        Reason::TooEarly,
+        Reason::ConnectionLimit,
+    ];
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn s5_who_waits_for_the_gate_is_told_when_it_usually_opens() {
+        for reason in WAITING {
+            assert_eq!(estimate(reason, Some(ms(4020))), ms(4020));
+        }
+    }
+
+    #[test]
+    fn s5_what_is_unknown_or_overdue_or_no_matter_of_startup_is_a_second() {
+        for reason in WAITING {
+            assert_eq!(estimate(reason, None), UNKNOWN);
+            assert_eq!(estimate(reason, Some(ms(0))), UNKNOWN);
+        }
+        for reason in [Reason::StartupFailed, Reason::Draining] {
+            assert_eq!(estimate(reason, Some(ms(4020))), UNKNOWN);
+        }
+    }
+
+    #[test]
+    fn s5_the_longer_the_wait_the_wider_they_are_spread() {
+        let spread = |estimate| spread(ms(estimate)).as_millis();
+        assert_eq!([1000, 1500].map(spread), [1000, 1000]);
+        assert_eq!([4000, 20_000].map(spread), [2000, 10_000]);
+        assert_eq!(spread(600_000), 10_000);
     }
 }

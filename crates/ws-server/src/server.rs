@@ -19,6 +19,7 @@ use crate::builder::ServerBuilder;
 use crate::conductor::conduct;
 use crate::drain::Schedule;
 use crate::error::ServeError;
+use crate::history;
 use crate::listener::Listener;
 use crate::registry::Client;
 use crate::shared::Shared;
@@ -153,6 +154,8 @@ impl<L: Listener> Server<L> {
         tokio::select! {
             biased;
             () = stop_at_once => Err(ServeError::StoppedAtOnce),
+            // From the moment in which startup begins.
+            never = history::keep(server) => match never {},
             ended = live => ended,
             never = conduct(server, &gate) => match never {},
             never = accept(listener, is_shared_listener, &shared) => match never {},

@@ -1,21 +1,23 @@
 //! What every connection of a server needs to know.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use readiness_guard::ReadinessGuard;
 use startup_phases::PhaseWatch;
+use tokio::sync::SetOnce;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws_queue::HoldQueue;
 
 use crate::drain::Drain;
 use crate::handler::Handlers;
+use crate::history::History;
 use crate::journal::Journal;
 use crate::metrics::By;
 #[cfg(feature = "proxy")]
 use crate::proxy::Upstream;
-use crate::refusal::RetryAfter;
+use crate::refusal::{Reason, Refused, RetryAfter};
 use crate::registry::{Client, Registry};
 use crate::request::Request;
 use crate::settings::Settings;
@@ -36,13 +38,15 @@ pub(crate) struct Shared {
     #[cfg(feature = "proxy")]
     pub(crate) upstream: Option<Arc<Upstream>>,
     pub(crate) choose_subprotocol: Box<ChooseSubprotocol>,
-    pub(crate) retry_after: RetryAfter,
+    retry_after: RetryAfter,
+    pub(crate) history: History,
     pub(crate) drain: Drain,
     pub(crate) journal: Arc<Journal>,
     stopping: CancellationToken,
     /// The connections that have been accepted and have not come to the gate yet.
     pub(crate) arriving: TaskTracker,
-    was_open: AtomicBool,
+    /// When the gate was opened for the first time.
+    first_opened: SetOnce<Instant>,
 }
 
 impl Shared {
@@ -65,13 +69,14 @@ impl Shared {
             handlers,
             choose_subprotocol,
             retry_after: RetryAfter::new(fastrand::Rng::new()),
+            history: History::default(),
             drain: Drain::default(),
             journal: Arc::new(Journal::new(&[By::Client, By::Server])),
             #[cfg(feature = "proxy")]
             upstream: None,
             stopping: CancellationToken::new(),
             arriving: TaskTracker::new(),
-            was_open: AtomicBool::new(false),
+            first_opened: SetOnce::new(),
         }
     }
 
@@ -94,12 +99,25 @@ impl Shared {
 
     /// The gate has been opened for the first time, or again.
     pub(crate) fn opened(&self) {
-        self.was_open.store(true, Ordering::Release);
+        // Only the first time counts.
+        let _ = self.first_opened.set(Instant::now());
         self.journal.changed();
     }
 
     pub(crate) fn was_open(&self) -> bool {
-        self.was_open.load(Ordering::Acquire)
+        self.first_opened.initialized()
+    }
+
+    /// Resolves with when the gate was opened for the first time.
+    pub(crate) async fn first_opened(&self) -> Instant {
+        *self.first_opened.wait().await
+    }
+
+    /// How this reason is told to a client that is refused now.
+    pub(crate) fn refusal(&self, reason: Reason) -> Refused {
+        // Of a gate that was open and has closed again nothing is known.
+        let left = (!self.was_open()).then(|| self.history.time_left(Instant::now()));
+        self.retry_after.refuse(reason, left.flatten())
     }
 
     /// Readiness says no from now on, whatever the gate does.

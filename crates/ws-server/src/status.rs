@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use ws_queue::QueueStatus;
 
+use crate::history::Usual;
 use crate::journal::{Opened, seconds};
 use crate::metrics::{Looked, Traffic};
 use crate::registry::Connections;
@@ -89,6 +90,7 @@ pub(crate) struct Status {
     held: Vec<HeldStatus>,
     messages: MessageStatus,
     closes: Vec<CloseStatus>,
+    history: Option<Usual>,
 }
 
 /// One of those who wait.
@@ -157,6 +159,7 @@ impl Status {
                     count,
                 })
                 .collect(),
+            history: server.history.usual().cloned(),
         }
     }
 
@@ -168,9 +171,10 @@ impl Status {
 /// `/metrics`.
 pub(crate) fn metrics(server: &Shared) -> String {
     let queue = server.queue.status();
+    let usual = server.history.usual();
     server.journal.metrics.encode(&Looked {
         startup: &server.phases.report(),
-        usual_start: None,
+        usual_start: usual.map(|usual| usual.durations.open.duration()),
         ready: is_ready(server, &queue),
         queue: &queue,
         connections: server.registry.connections(),

@@ -9,6 +9,7 @@ mod draining;
 mod ending;
 mod golden;
 mod handing_over;
+mod history;
 mod leaving;
 mod order;
 mod refusing;

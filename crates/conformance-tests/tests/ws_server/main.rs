@@ -9,6 +9,7 @@ mod draining;
 mod failing;
 mod handlers;
 mod handshake;
+mod history;
 mod holding;
 mod keeping_alive;
 mod leaving;

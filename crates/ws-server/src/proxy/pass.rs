@@ -258,7 +258,7 @@ pub(crate) async fn request(
     upstream: &Upstream,
     server: &Shared,
 ) -> Result<Response<PassedBody>, Answer> {
-    let refused = |reason| Answer::refusal(&server.retry_after.refuse(reason));
+    let refused = |reason| Answer::refusal(&server.refusal(reason));
     let traceparent = request.headers().get(TRACEPARENT);
     let traceparent = traceparent.and_then(|it| it.to_str().ok());
     let mut visit =

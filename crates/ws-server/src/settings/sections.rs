@@ -3,6 +3,7 @@
 //! Durations set by `Settings::load` are at most 365 days, so that adding one to an instant cannot overflow.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use startup_phases::Phase;
@@ -108,6 +109,12 @@ pub struct StartupSettings {
     /// How long the port goes on answering after a failed startup (S8), so that whoever looks can learn
     /// which step failed. Default 1 s; zero exits at once.
     pub failed_linger: Duration,
+    /// The file in which the durations of the last 20 complete starts are kept, for `Retry-After` (S5),
+    /// the status and a warning when a start takes far longer. It and its folder are made when the first
+    /// start is complete; what cannot be read or written is a warning. Default none: no history. By
+    /// `Settings::load` it is `startup-history.json` in the first of `$STATE_DIRECTORY`, or else in
+    /// `$XDG_STATE_HOME/ws-server`, where one of them is set; an empty text is none.
+    pub history: Option<PathBuf>,
     /// Services to wait for. Default none.
     pub steps: Vec<StepSettings>,
 }
@@ -117,6 +124,7 @@ impl Default for StartupSettings {
         Self {
             open_after: Phase::Websocket,
             failed_linger: Duration::from_secs(1),
+            history: None,
             steps: Vec::new(),
         }
     }

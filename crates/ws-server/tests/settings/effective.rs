@@ -62,6 +62,7 @@ stop_timeout = "1s 500ms"
 [startup]
 open_after = "websocket"
 failed_linger = "1s"
+history = ""
 
 [[startup.steps]]
 phase = "init"  # file ws.toml

@@ -1,6 +1,7 @@
 //! Defaults, files, environment variables and flags.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use readiness_guard::Tier;
@@ -238,6 +239,30 @@ fn port_sets_the_address_unless_something_else_does() {
         "server.listen (environment variable PORT): \"0.0.0.0:http\" is not an IP address with a port \
          such as \"127.0.0.1:8080\" or \"[::]:8080\"",
     );
+}
+
+#[test]
+fn the_history_is_kept_where_the_environment_has_a_place_for_it_unless_something_else_is_said() {
+    let file = |given: &Given| given.settings().startup.history;
+    let service = ("STATE_DIRECTORY", "/var/lib/ws-server:/var/lib/other");
+    let user = ("XDG_STATE_HOME", "/home/me/.local/state");
+    let of_user = "/home/me/.local/state/ws-server/startup-history.json";
+    let of_service = "/var/lib/ws-server/startup-history.json";
+    for (variables, expected) in [
+        (&[service, user][..], Some(of_service)),
+        (&[service], Some(of_service)),
+        (&[user], Some(of_user)),
+        (&[("STATE_DIRECTORY", ""), user], Some(of_user)),
+        (&[("XDG_STATE_HOME", "state")], None),
+        (&[], None),
+    ] {
+        let history = file(&Given::variables(variables));
+        assert_eq!(history.as_deref(), expected.map(Path::new), "{variables:?}");
+    }
+    let elsewhere = Given::toml("startup.history = \"mine.json\"").and_variables(&[service]);
+    assert_eq!(file(&elsewhere).as_deref(), Some(Path::new("mine.json")));
+    let off = Given::variables(&[service]).and_flags(&["startup.history="]);
+    assert_eq!(file(&off), None);
 }
 
 #[test]

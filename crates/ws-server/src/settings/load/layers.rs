@@ -16,7 +16,7 @@ const PREFIX: &str = "WS_SERVER__";
 /// came from.
 pub(super) fn merge(sources: &Sources<'_>, known: &Known, problems: &mut Vec<Problem>) -> Value {
     let config = Config::builder()
-        .add_source(port(sources))
+        .add_source(platform(sources))
         .add_source(
             sources
                 .file
@@ -56,20 +56,32 @@ impl config::Source for Layer {
     }
 }
 
-/// `PORT`, by which platforms say where they send clients: below everything else.
-fn port(sources: &Sources<'_>) -> Layer {
+/// What platforms say by variables of their own, below everything else: where they send clients, and
+/// where a file may be kept.
+fn platform(sources: &Sources<'_>) -> Layer {
     let mut layer = Layer::default();
-    if let Some(port) = sources
-        .variables
-        .get("PORT")
-        .map(str::trim)
-        .filter(|port| !port.is_empty())
-    {
+    let get = |name| sources.variables.get(name).map(str::trim);
+    if let Some(port) = get("PORT").filter(|port| !port.is_empty()) {
         layer.set(
             "server.listen",
             &variable("PORT"),
             format!("0.0.0.0:{port}"),
         );
+    }
+    // systemd separates several by colons.
+    let of_service = get("STATE_DIRECTORY").and_then(|all| all.split(':').next());
+    let of_user = get("XDG_STATE_HOME");
+    let folders = [
+        ("STATE_DIRECTORY", of_service, ""),
+        ("XDG_STATE_HOME", of_user, "/ws-server"),
+    ];
+    let is_absolute = |folder: &str| folder.starts_with('/');
+    if let Some((name, folder, below)) = folders
+        .into_iter()
+        .find_map(|(name, folder, below)| Some((name, folder.filter(|it| is_absolute(it))?, below)))
+    {
+        let file = format!("{folder}{below}/startup-history.json");
+        layer.set("startup.history", &variable(name), file);
     }
     layer
 }

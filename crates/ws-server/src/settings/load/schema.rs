@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Bound::{Excluded, Included};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use startup_phases::Phase;
@@ -116,8 +117,15 @@ fn startup(s: &mut Section<'_>, probe: &ProbeCheck<'_>) -> StartupSettings {
     StartupSettings {
         open_after: s.key("open_after", d.open_after, any),
         failed_linger: s.key("failed_linger", d.failed_linger, any),
+        history: history(s),
         steps: s.list("steps", |s| step(s, &mut names, probe)),
     }
+}
+
+/// Without a file there is none; that can be said, too, where the environment has a place for it.
+fn history(s: &mut Section<'_>) -> Option<PathBuf> {
+    let file = s.key("history", String::new(), any);
+    (!file.is_empty()).then(|| PathBuf::from(file))
 }
 
 fn step(s: &mut Section<'_>, names: &mut HashSet<String>, probe: &ProbeCheck<'_>) -> StepSettings {
