@@ -10,6 +10,7 @@ use ws_server::settings::StepSettings;
 use crate::Exit;
 use crate::cli::SettingsArgs;
 use crate::plan::Plan;
+use crate::view::Screen;
 
 pub(crate) fn check(args: &SettingsArgs, vars: &Vars) -> Exit {
     let loaded = match args.load(vars) {
@@ -21,7 +22,7 @@ pub(crate) fn check(args: &SettingsArgs, vars: &Vars) -> Exit {
         // It becomes a free one when it is bound; any other does to make a plan.
         listens.set_port(1);
     }
-    let plan = match Plan::new(&loaded.settings, vars, listens, false) {
+    let plan = match Plan::new(&loaded.settings, vars, listens, false, &Screen::plain()) {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("ws-server: {error:#}");

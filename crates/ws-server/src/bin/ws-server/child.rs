@@ -21,6 +21,7 @@ pub(crate) use self::handover::{SUBCOMMAND, become_application};
 pub(crate) use self::supervisor::Supervisor;
 
 use self::output::Form;
+use crate::view::Screen;
 
 /// What is left for the stop hook once the application was killed: to see it gone, and to pass on
 /// the last it printed.
@@ -39,19 +40,21 @@ struct Application {
     /// Before each line it prints.
     name: String,
     form: Form,
+    screen: Screen,
     /// The port the upstream's address names: where the application is expected to listen.
     port: Option<u16>,
     stop_timeout: Duration,
 }
 
 /// The step that starts the application, and who watches it; nothing if there is none.
-pub(crate) fn application(settings: &Settings) -> Option<(Step, Supervisor)> {
+pub(crate) fn application(settings: &Settings, screen: &Screen) -> Option<(Step, Supervisor)> {
     let child = &settings.child;
     let program = child.command.first()?;
     let application = Application {
         command: child.command.clone(),
         name: child.name.clone().unwrap_or_else(|| file_name(program)),
         form: Form::from(settings.log.format),
+        screen: screen.clone(),
         port: port_of(&settings.proxy.upstream),
         stop_timeout: child.stop_timeout,
     };

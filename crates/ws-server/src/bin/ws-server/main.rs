@@ -8,6 +8,7 @@ mod plan;
 mod probe;
 mod run;
 mod telemetry;
+mod view;
 
 use std::process::ExitCode;
 

@@ -11,9 +11,10 @@ use startup_phases::{Phase, Sequence, Step};
 
 use tracing::{info, warn};
 use ws_server::probe::Probe;
-use ws_server::settings::{LogSettings, Settings, StepSettings};
+use ws_server::settings::{Settings, StepSettings};
 
 use crate::child::{self, Supervisor};
+use crate::view::Screen;
 use crate::{probe, telemetry};
 
 /// How long the server may take to answer itself. It takes a millisecond, unless the machine is
@@ -42,9 +43,16 @@ impl Plan {
         vars: &Vars,
         listens: SocketAddr,
         is_inherited: bool,
+        screen: &Screen,
     ) -> anyhow::Result<Self> {
         let mut startup = Sequence::builder()
-            .step(telemetry_step(settings.log.clone(), listens, is_inherited))
+            .step(telemetry_step(
+                settings,
+                vars,
+                listens,
+                is_inherited,
+                screen,
+            ))
             .step(config_step(settings, vars))
             .step(descriptors_step(settings.limits.max_connections));
         let mut monitors = Vec::new();
@@ -57,7 +65,7 @@ impl Plan {
             probes.push(probe.clone());
             startup = startup.step(probe_step(step, probe));
         }
-        let (application, supervisor) = child::application(settings).unzip();
+        let (application, supervisor) = child::application(settings, screen).unzip();
         if let Some(application) = application {
             startup = startup.step(application);
         }
@@ -75,9 +83,17 @@ impl Plan {
 }
 
 /// Installs the log, then says where the server can be reached already.
-fn telemetry_step(log: LogSettings, listens: SocketAddr, is_inherited: bool) -> Step {
+fn telemetry_step(
+    settings: &Settings,
+    vars: &Vars,
+    listens: SocketAddr,
+    is_inherited: bool,
+    screen: &Screen,
+) -> Step {
+    let log = settings.log.clone();
+    let (vars, screen) = (vars.clone(), screen.clone());
     Step::new(Phase::Init, "telemetry", move || async move {
-        telemetry::install(&log)?;
+        telemetry::install(&log, &screen, &vars)?;
         info!(%listens, version = env!("CARGO_PKG_VERSION"), "listening");
         if is_inherited {
             info!("the listener was inherited (LISTEN_FDS): server.listen is ignored");

@@ -8,7 +8,7 @@ use readiness_guard::{Environment, Vars};
 use startup_phases::BuildError;
 use tokio::net::TcpListener;
 use tokio::runtime;
-use ws_server::settings::{HandlerKind, Loaded};
+use ws_server::settings::{HandlerKind, Loaded, LogFormat};
 use ws_server::{ServeError, Server};
 
 use crate::Exit;
@@ -16,6 +16,7 @@ use crate::child::{Code, News};
 use crate::cli::SettingsArgs;
 use crate::inherited;
 use crate::plan::Plan;
+use crate::view::Screen;
 
 pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
     let loaded = match args.load(vars) {
@@ -70,12 +71,22 @@ async fn serve(
         None => ws_server::bind(&loaded.settings)?,
     };
     let environment = Environment::from_vars(vars);
+    let screen = match loaded.settings.log.format {
+        LogFormat::Text => Screen::of_stderr(vars),
+        LogFormat::Json => Screen::plain(),
+    };
     let Plan {
         startup,
         monitors,
         supervisor,
         probes: _kept,
-    } = Plan::new(&loaded.settings, vars, listener.local_addr()?, is_inherited)?;
+    } = Plan::new(
+        &loaded.settings,
+        vars,
+        listener.local_addr()?,
+        is_inherited,
+        &screen,
+    )?;
     let mut builder = Server::builder().environment(environment);
     if loaded.settings.server.handler == HandlerKind::Proxy {
         builder = builder.proxy(&loaded.settings.proxy)?;

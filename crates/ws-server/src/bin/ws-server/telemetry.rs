@@ -1,20 +1,31 @@
-//! Where log lines go: stderr, for people or for machines.
+//! What log lines look like, and where they go: stderr, for people or for machines.
 
-use std::io::{self, IsTerminal};
+pub(crate) mod cloud;
 
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use readiness_guard::Vars;
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use ws_server::settings::{LogFormat, LogSettings};
 
-pub(crate) fn install(log: &LogSettings) -> Result<(), TryInitError> {
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(log.level)
-        .with_target(false)
-        .with_writer(io::stderr);
-    match log.format {
+use self::cloud::Cloud;
+use crate::view::Screen;
+
+/// Logs from now on. Lines for people appear above what `screen` shows.
+pub(crate) fn install(log: &LogSettings, screen: &Screen, vars: &Vars) -> Result<(), TryInitError> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(screen.clone());
+    let lines = match log.format {
         LogFormat::Text => lines
-            .with_ansi(io::stderr().is_terminal())
-            .finish()
-            .try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
-    }
+            .with_target(false)
+            .with_ansi(screen.has_colours())
+            .boxed(),
+        LogFormat::Json => lines
+            .fmt_fields(JsonFields::new())
+            .event_format(Cloud {
+                project: vars.get("GOOGLE_CLOUD_PROJECT").map(str::to_owned),
+            })
+            .boxed(),
+    };
+    registry().with(log.level).with(lines).try_init()
 }

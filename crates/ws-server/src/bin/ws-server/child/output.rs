@@ -1,10 +1,14 @@
 //! What the application prints: passed on line by line, with its name.
 
 use std::borrow::Cow;
+use std::io::{self, Write as _};
 
 use serde::de::IgnoredAny;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use ws_server::settings::LogFormat;
+
+use crate::telemetry::cloud::{Entry, Severity, now};
+use crate::view::Screen;
 
 /// The longest line that is passed on as one; of a longer one each part is a line of its own, so
 /// that memory is bounded. More than any log line that is meant to be read.
@@ -18,7 +22,7 @@ const CHUNK: usize = 64 << 10;
 pub(super) enum Form {
     /// `[NAME] LINE`.
     Text,
-    /// A line that is a JSON object as it is, any other as an object with its name.
+    /// A line that is a JSON object as it is, any other as an object like those of our own log.
     Json,
 }
 
@@ -88,8 +92,10 @@ impl Lines {
             Form::Json if is_object(line) => out.extend_from_slice(line),
             Form::Json => {
                 let message: Cow<'_, str> = String::from_utf8_lossy(line);
-                let object = serde_json::json!({"application": self.name, "message": message});
-                out.extend_from_slice(object.to_string().as_bytes());
+                let entry = Entry::new(Severity::Default, now())
+                    .with("message", message.as_ref())
+                    .with("application", self.name.as_str());
+                out.extend_from_slice(entry.into_line(None).as_bytes());
             }
         }
         out.push(b'\n');
@@ -101,20 +107,45 @@ fn is_object(line: &[u8]) -> bool {
     line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
 
-/// Passes on all that comes, until nobody can print any more. What cannot be written is dropped: an
-/// application must not stop because nobody reads what it prints.
+/// Where the application has printed, and so what it printed goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    /// What cannot be written is dropped: an application must not stop because nobody reads what it
+    /// prints.
+    async fn write(self, lines: &[u8], screen: &Screen) {
+        let _ = match self {
+            // Both streams may be the terminal that is drawn on.
+            Self::Stdout if screen.is_terminal() => screen.above(|| io::stdout().write_all(lines)),
+            Self::Stderr if screen.is_terminal() => screen.above(|| io::stderr().write_all(lines)),
+            // A pipe may be full for long, and blocks a thread that is there for this.
+            Self::Stdout => write(tokio::io::stdout(), lines).await,
+            Self::Stderr => write(tokio::io::stderr(), lines).await,
+        };
+    }
+}
+
+async fn write(mut to: impl AsyncWrite + Unpin, lines: &[u8]) -> io::Result<()> {
+    to.write_all(lines).await?;
+    to.flush().await
+}
+
+/// Passes on all that comes, until nobody can print any more.
 pub(super) async fn pass_on(
     mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
+    to: Stream,
     mut lines: Lines,
+    screen: Screen,
 ) {
     let mut chunk = vec![0; CHUNK];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
-        let _ = to.write_all(&lines.push(&chunk[..length])).await;
-        let _ = to.flush().await;
+        to.write(&lines.push(&chunk[..length]), &screen).await;
     }
-    let _ = to.write_all(&lines.end()).await;
-    let _ = to.flush().await;
+    to.write(&lines.end(), &screen).await;
 }
 
 #[cfg(test)]
@@ -154,14 +185,15 @@ mod tests {
             &[b"{\"severity\": \"ERROR\"}\nsays \"hi\"\n{half\n\xff\n"],
         );
         let lines: Vec<&str> = out.lines().collect();
-        assert_eq!(
-            lines,
-            [
-                r#"{"severity": "ERROR"}"#,
-                r#"{"application":"app","message":"says \"hi\""}"#,
-                r#"{"application":"app","message":"{half"}"#,
-                "{\"application\":\"app\",\"message\":\"\u{fffd}\"}",
-            ]
-        );
+        assert_eq!(lines[0], r#"{"severity": "ERROR"}"#);
+        let messages = ["says \"hi\"", "{half", "\u{fffd}"];
+        assert_eq!(lines.len(), 1 + messages.len());
+        for (line, message) in lines[1..].iter().zip(messages) {
+            let object: serde_json::Value = serde_json::from_str(line).expect(line);
+            assert_eq!(object["severity"], "DEFAULT");
+            assert_eq!(object["message"], message);
+            assert_eq!(object["application"], "app");
+            assert!(object["time"].is_string(), "{line}");
+        }
     }
 }

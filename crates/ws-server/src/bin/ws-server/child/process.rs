@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use ws_server::NotifySocket;
 
-use super::output::{Lines, pass_on};
+use super::output::{Lines, Stream, pass_on};
 use super::{Application, Code, handover};
 
 /// How often the group is looked at while it ends: it tells of no end but its leader's.
@@ -69,12 +69,13 @@ impl Process {
         let id = child.id().and_then(|id| id.try_into().ok());
         let leader = Pid::from_raw(id.ok_or("it has no process id")?);
         let lines = || Lines::new(&application.name, application.form);
+        let screen = || application.screen.clone();
         let mut output = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
-            output.spawn(pass_on(stdout, tokio::io::stdout(), lines()));
+            output.spawn(pass_on(stdout, Stream::Stdout, lines(), screen()));
         }
         if let Some(stderr) = child.stderr.take() {
-            output.spawn(pass_on(stderr, tokio::io::stderr(), lines()));
+            output.spawn(pass_on(stderr, Stream::Stderr, lines(), screen()));
         }
         let process = Self {
             child,

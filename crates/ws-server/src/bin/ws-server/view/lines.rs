@@ -1,0 +1,312 @@
+//! The drawing: what lines a document makes, at a width. Time stands still in here.
+
+use super::document::{Document, History, Phase, Queue, Step};
+use super::line::{Line, Tone, exact, so_far};
+use super::rates::Rate;
+
+/// What stands before the bar: sign, number, and the longest name of a phase.
+const NAME: usize = 12;
+const BEFORE_BAR: usize = 2 + 2 + NAME + 1;
+
+/// What must have room behind the bar: `running 999.9 s`.
+const BEHIND_BAR: usize = 1 + 15;
+
+/// Longer ones show no more.
+const LONGEST_BAR: usize = 24;
+
+/// Where the values of the summary begin.
+const LABEL: usize = 13;
+
+/// A bar that is full says that it is over. What takes longer than usual is not.
+const NEARLY: f64 = 0.95;
+
+/// A startup that is under way: its phases, and who waits for it.
+pub(super) fn startup(document: &Document, width: usize) -> Vec<Line> {
+    let mut lines = phases(document, width);
+    lines.push(Line::new(width).add(Tone::Plain, &format!("  {}", held(&document.queue))));
+    lines
+}
+
+/// All there is to see of the server at `address`.
+pub(crate) fn server(
+    document: &Document,
+    address: &str,
+    rate: Option<Rate>,
+    width: usize,
+) -> Vec<Line> {
+    let mut lines = vec![
+        Line::new(width).add(Tone::Plain, address),
+        gate(document, width),
+    ];
+    lines.extend(phases(document, width));
+    let queue = &document.queue;
+    let most = format!("{} of {} held", queue.size, queue.max_size);
+    let oldest = (queue.size > 0).then(|| format!("oldest {}", so_far(queue.oldest_age_seconds)));
+    lines.extend(values(
+        "queue",
+        [Some(most), oldest].into_iter().flatten(),
+        width,
+    ));
+    lines.extend(values("", outcomes(queue), width));
+    let connections = &document.connections;
+    let counts = [
+        format!("{} live", connections.live),
+        format!("{} in all", connections.total),
+    ];
+    lines.extend(values("connections", counts, width));
+    let messages = &document.messages;
+    let messages = match rate {
+        Some(rate) => [
+            format!("{:.0}/s received", rate.received),
+            format!("{:.0}/s sent", rate.sent),
+        ],
+        None => [
+            format!("{} received", messages.received),
+            format!("{} sent", messages.sent),
+        ],
+    };
+    lines.extend(values("messages", messages, width));
+    lines
+}
+
+/// What is shown of a server that cannot be seen.
+pub(crate) fn unreachable(address: &str, why: &str, width: usize) -> Vec<Line> {
+    vec![
+        Line::new(width).add(Tone::Plain, address),
+        Line::new(width)
+            .add(Tone::Bad, "✗ not reachable")
+            .add(Tone::Plain, &format!(": {why}")),
+        Line::new(width).add(Tone::Faint, "  asked again every second"),
+    ]
+}
+
+/// Who waits, and for how long.
+pub(super) fn held(queue: &Queue) -> String {
+    match queue.size {
+        0 => "nobody is held".to_owned(),
+        size => format!("{size} held, oldest {}", so_far(queue.oldest_age_seconds)),
+    }
+}
+
+/// Why startup failed, and where.
+pub(super) fn failure(document: &Document) -> String {
+    let startup = &document.startup;
+    let after = exact(startup.elapsed_seconds);
+    let failed = startup.failed.clone().unwrap_or_default();
+    let step = failed.step.map(|step| format!(", step {step}"));
+    format!(
+        "startup failed after {after} in phase {}{}: {}",
+        failed.phase,
+        step.unwrap_or_default(),
+        failed.error
+    )
+}
+
+/// Whether a client that comes now is served, and if not, why.
+fn gate(document: &Document, width: usize) -> Line {
+    let startup = &document.startup;
+    let readiness = &document.readiness;
+    let line = Line::new(width);
+    if document.draining {
+        return line.add(Tone::Warning, "! stopping").add(
+            Tone::Plain,
+            &format!(", {} live", document.connections.live),
+        );
+    }
+    let line = match (document.queue.open, startup.state.as_str()) {
+        (_, "failed") => return line.add(Tone::Bad, &format!("✗ {}", failure(document))),
+        (true, "complete") => line.add(Tone::Good, "✓ open").add(
+            Tone::Plain,
+            &format!(", startup took {}", exact(startup.elapsed_seconds)),
+        ),
+        (true, _) => line.add(Tone::Good, "✓ open").add(
+            Tone::Plain,
+            &format!(", startup goes on, {}", so_far(startup.elapsed_seconds)),
+        ),
+        (false, "complete") => {
+            let check = readiness.failed_checks.first();
+            let why = check
+                .map(|check| format!(": {}: {}", check.name, check.error))
+                .or_else(|| Some(format!(": {}", readiness.reason.as_ref()?)))
+                .unwrap_or_default();
+            line.add(Tone::Warning, "! closed")
+                .add(Tone::Plain, &format!(", though startup is complete{why}"))
+        }
+        (false, _) => line
+            .add(Tone::Busy, "▸ closed")
+            .add(
+                Tone::Plain,
+                &format!(
+                    ", startup {} {}",
+                    startup.state,
+                    so_far(startup.elapsed_seconds)
+                ),
+            )
+            .add_if_fits(
+                Tone::Faint,
+                &usually(document.history.as_ref().map(|it| it.open_seconds)),
+            ),
+    };
+    if readiness.bypassed {
+        return line.add(Tone::Warning, ", the guard is bypassed");
+    }
+    line
+}
+
+fn phases(document: &Document, width: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (number, phase) in (1..).zip(&document.startup.phases) {
+        lines.push(phase_line(number, phase, document.history.as_ref(), width));
+        let history = document.history.as_ref();
+        lines.extend(
+            phase
+                .steps
+                .iter()
+                .filter_map(|step| step_line(step, history, width)),
+        );
+    }
+    lines
+}
+
+fn phase_line(number: u8, phase: &Phase, history: Option<&History>, width: usize) -> Line {
+    let is_degraded = phase
+        .steps
+        .iter()
+        .any(|step| step.state == "failed" && !step.critical);
+    let (sign, tone) = match phase.state.as_str() {
+        "reached" if is_degraded => ("!", Tone::Warning),
+        "reached" => ("✓", Tone::Good),
+        "running" => ("▸", Tone::Busy),
+        "failed" => ("✗", Tone::Bad),
+        _ => ("·", Tone::Faint),
+    };
+    let usual = history.and_then(|history| history.phases.get(&phase.phase).copied());
+    let length = width
+        .saturating_sub(BEFORE_BAR + BEHIND_BAR)
+        .min(LONGEST_BAR);
+    let filled = (fraction(phase, usual) * length as f64).round() as usize;
+    let line = Line::new(width)
+        .add(tone, sign)
+        .add(Tone::Plain, &format!(" {number} {:NAME$} ", phase.phase))
+        .add(tone, &"█".repeat(filled))
+        .add(Tone::Faint, &"░".repeat(length - filled))
+        .add(tone, &format!(" {}", phase.state));
+    let took = phase.duration_seconds;
+    match phase.state.as_str() {
+        "running" => line
+            .add(Tone::Plain, &time(took, so_far))
+            .add_if_fits(Tone::Faint, &usually(usual)),
+        "pending" => line.add_if_fits(Tone::Faint, &usually(usual)),
+        _ => {
+            let line = line.add(Tone::Plain, &time(took, exact));
+            if is_degraded {
+                line.add_if_fits(Tone::Warning, ", degraded")
+            } else {
+                line
+            }
+        }
+    }
+}
+
+/// Of a step, where there is something to know of it: that it is what startup waits for, or that it
+/// failed.
+fn step_line(step: &Step, history: Option<&History>, width: usize) -> Option<Line> {
+    let line = |sign, tone| {
+        Line::new(width)
+            .add(tone, &format!("    {sign} "))
+            .add(Tone::Plain, &step.name)
+    };
+    let error = step.error.as_deref().unwrap_or_default();
+    Some(match step.state.as_str() {
+        "running" => {
+            let usual = history.and_then(|history| history.steps.get(&step.name).copied());
+            line("▸", Tone::Busy)
+                .add(Tone::Busy, " running")
+                .add(Tone::Plain, &time(step.duration_seconds, so_far))
+                .add_if_fits(Tone::Faint, &usually(usual))
+        }
+        "failed" if step.critical => line("✗", Tone::Bad)
+            .add(Tone::Bad, " failed")
+            .add(Tone::Plain, &format!(": {error}")),
+        "failed" => line("!", Tone::Warning)
+            .add(Tone::Warning, " degraded")
+            .add(Tone::Plain, &format!(": {error}")),
+        _ => return None,
+    })
+}
+
+/// How much of a phase is over: of the time it usually takes, or else of its steps.
+fn fraction(phase: &Phase, usual: Option<f64>) -> f64 {
+    match phase.state.as_str() {
+        "reached" => 1.0,
+        "running" | "failed" => {
+            let ended = |step: &&Step| matches!(step.state.as_str(), "done" | "failed");
+            let done = match usual.filter(|usual| *usual > 0.0) {
+                Some(usual) => phase.duration_seconds.unwrap_or_default() / usual,
+                None => {
+                    phase.steps.iter().filter(ended).count() as f64
+                        / phase.steps.len().max(1) as f64
+                }
+            };
+            done.clamp(0.0, NEARLY)
+        }
+        _ => 0.0,
+    }
+}
+
+fn time(seconds: Option<f64>, told: fn(f64) -> String) -> String {
+    seconds.map_or_else(String::new, |seconds| format!(" {}", told(seconds)))
+}
+
+fn usually(seconds: Option<f64>) -> String {
+    seconds.map_or_else(String::new, |seconds| {
+        format!(", usually {}", exact(seconds))
+    })
+}
+
+/// What became of everyone so far. An outcome nobody had is not named, but for the good one.
+fn outcomes(queue: &Queue) -> impl Iterator<Item = String> {
+    [
+        ("entered", queue.entered),
+        ("admitted", queue.admitted),
+        ("expired", queue.expired),
+        ("abandoned", queue.abandoned),
+        ("refused (full)", queue.refused_full),
+        ("refused (early)", queue.refused_early),
+        ("refused (failed)", queue.refused_failed),
+        ("refused (draining)", queue.refused_draining),
+    ]
+    .into_iter()
+    .enumerate()
+    .filter(|(index, (_, count))| *index < 2 || *count > 0)
+    .map(|(_, (outcome, count))| format!("{count} {outcome}"))
+}
+
+/// Values behind their label, on as many lines as they need.
+fn values(label: &str, values: impl IntoIterator<Item = String>, width: usize) -> Vec<Line> {
+    let begun = |label: &str| Line::new(width).add(Tone::Faint, &format!("  {label:LABEL$}"));
+    let mut lines = Vec::new();
+    let mut row = String::new();
+    let room = width.saturating_sub(2 + LABEL);
+    for value in values {
+        let longer = if row.is_empty() {
+            value.clone()
+        } else {
+            format!("{row}, {value}")
+        };
+        if longer.chars().count() <= room || row.is_empty() {
+            row = longer;
+        } else {
+            lines.push(std::mem::replace(&mut row, value) + ",");
+        }
+    }
+    lines.push(row);
+    let labels = std::iter::once(label).chain(std::iter::repeat(""));
+    labels
+        .zip(lines)
+        .map(|(label, row)| begun(label).add(Tone::Plain, &row))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
