@@ -44,6 +44,7 @@ mod exec;
 mod http;
 mod nats;
 mod notify;
+mod page;
 mod postgres;
 mod redis;
 mod tcp;
@@ -57,6 +58,7 @@ use std::time::Duration;
 
 pub use self::address::ProbeAddressError;
 pub use self::error::ProbeError;
+pub use self::page::Page;
 
 use self::error::Seen;
 pub(crate) use self::http::Resource;
@@ -118,6 +120,36 @@ impl Probe {
             let looked = tokio::time::timeout(limit, probe.0.target.check()).await;
             looked
                 .unwrap_or_else(|_| Err(Seen::silence(limit)))
+                .map_err(|seen| ProbeError::new(&probe.0.shown, seen))
+        }
+    }
+
+    /// Gets what an `http` or `https` address names, to be read rather than judged: whatever its
+    /// status. Redirects are not followed. The future owns all it needs.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or its head does not come within the [`limit`](Self::limit); or the
+    /// address is of another scheme.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O and time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// As with [`check`](Self::check).
+    pub fn get(&self) -> impl Future<Output = Result<Page, ProbeError>> + Send + use<> {
+        let probe = self.clone();
+        async move {
+            let limit = probe.limit();
+            let got = match &probe.0.target {
+                Target::Http(resource) => tokio::time::timeout(limit, resource.get())
+                    .await
+                    .unwrap_or_else(|_| Err(Seen::silence(limit))),
+                _ => Err(Seen::new("only http:// and https:// name pages")),
+            };
+            got.map(|got| Page::new(&probe.0.shown, got))
                 .map_err(|seen| ProbeError::new(&probe.0.shown, seen))
         }
     }

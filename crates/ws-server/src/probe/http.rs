@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::Request;
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
@@ -16,6 +17,7 @@ use url::Url;
 use super::address::decoded;
 use super::connect::Endpoint;
 use super::error::Seen;
+use super::page::Connection;
 use super::tls;
 
 /// What an `http`, `https`, `ws` or `wss` address names.
@@ -63,8 +65,14 @@ impl Resource {
     }
 
     pub(super) async fn check(&self) -> Result<(), Seen> {
+        let (answer, _) = self.get().await?;
+        judge(answer.status())
+    }
+
+    /// Sends a `GET`: its answer, and the connection that its body comes on, unless it has ended.
+    pub(super) async fn get(&self) -> Result<(Response<Incoming>, Option<Connection>), Seen> {
         let stream = TokioIo::new(self.open().await?);
-        let (mut sender, connection) = http1::handshake(stream)
+        let (mut sender, mut connection) = http1::handshake(stream)
             .await
             .map_err(|error| failed(&error))?;
         let mut request = Request::get(self.path.as_str())
@@ -81,20 +89,22 @@ impl Resource {
         // Driven here and not in a task, so that dropping the attempt closes the connection.
         let exchange = sender.send_request(request);
         tokio::pin!(exchange);
-        let answer = tokio::select! {
+        tokio::select! {
             biased;
-            answer = &mut exchange => answer,
-            // It ends with or after the answer; without one, it knows better why.
-            ended = connection => match (exchange.await, ended) {
-                (Err(_), Err(why)) => Err(why),
-                (answer, _) => answer,
+            answer = &mut exchange => match answer {
+                Ok(answer) => Ok((answer, Some(connection))),
+                Err(error) => Err(failed(&error)),
             },
-        };
-        judge(answer.map_err(|error| failed(&error))?.status())
+            // It ends with or after the answer; without one, it knows better why.
+            ended = &mut connection => match (exchange.await, ended) {
+                (Ok(answer), _) => Ok((answer, None)),
+                (Err(_), Err(error)) | (Err(error), Ok(())) => Err(failed(&error)),
+            },
+        }
     }
 }
 
-fn failed(error: &hyper::Error) -> Seen {
+pub(super) fn failed(error: &hyper::Error) -> Seen {
     match error.source() {
         Some(cause) => Seen::new(format!("no HTTP answer: {error}: {cause}")),
         None => Seen::new(format!("no HTTP answer: {error}")),
