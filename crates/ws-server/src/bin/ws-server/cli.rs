@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Check(SettingsArgs),
     /// Exit with 0 if a running server says that it is ready, for health checks without curl
     Probe(ProbeArgs),
+    /// Show a running server live, until Ctrl-C: its phases, its queue and its connections
+    Watch(WatchArgs),
     /// What this command starts to become the application behind the proxy
     #[command(name = SUBCOMMAND, hide = true)]
     BecomeApplication(ApplicationArgs),
@@ -73,6 +75,13 @@ pub(crate) struct ApplicationArgs {
 
 #[derive(Args)]
 pub(crate) struct ProbeArgs {
+    /// The server, such as http://127.0.0.1:8080; where it would listen with this environment if
+    /// not given
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct WatchArgs {
     /// The server, such as http://127.0.0.1:8080; where it would listen with this environment if
     /// not given
     pub(crate) url: Option<String>,

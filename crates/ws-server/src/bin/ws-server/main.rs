@@ -9,6 +9,7 @@ mod probe;
 mod run;
 mod telemetry;
 mod view;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(&run, &vars),
         Command::Check(check) => check::check(&check, &vars).into(),
         Command::Probe(probe) => probe::probe(&probe, &vars).into(),
+        Command::Watch(watch) => watch::watch(&watch, &vars).into(),
         Command::BecomeApplication(it) => child::become_application(it.parent, &it.command).into(),
     }
 }

@@ -11,26 +11,10 @@ use crate::Exit;
 use crate::cli::ProbeArgs;
 
 pub(crate) fn probe(args: &ProbeArgs, vars: &Vars) -> Exit {
-    let url = match &args.url {
-        Some(url) => readiness_url(url),
-        None => match Settings::load(&Sources::new(vars)) {
-            Ok(loaded) => format!("http://{}/readyz", reachable(loaded.settings.server.listen)),
-            Err(problems) => {
-                eprintln!("ws-server: where it listens is not known: {problems}");
-                return Exit::BadConfiguration;
-            }
-        },
-    };
-    let probe: Probe = match url.parse() {
-        Ok(probe) if url.starts_with("http") => probe,
-        Ok(_) => {
-            eprintln!("ws-server: {url}: a server is asked over http:// or https://");
-            return Exit::BadConfiguration;
-        }
-        Err(error) => {
-            eprintln!("ws-server: {error}");
-            return Exit::BadConfiguration;
-        }
+    let asked = Asked::new(args.url.as_deref(), vars);
+    let probe = match asked.and_then(|asked| asked.page("/readyz")) {
+        Ok(probe) => probe,
+        Err(exit) => return exit,
     };
     let asked = runtime::Builder::new_current_thread()
         .enable_all()
@@ -50,12 +34,51 @@ pub(crate) fn probe(args: &ProbeArgs, vars: &Vars) -> Exit {
     }
 }
 
+/// A running server that is asked over HTTP: where it was said to be, or where it would listen with
+/// this environment.
+pub(crate) struct Asked {
+    url: String,
+}
+
+impl Asked {
+    /// What is wrong with it is on stderr otherwise.
+    pub(crate) fn new(url: Option<&str>, vars: &Vars) -> Result<Self, Exit> {
+        let url = match url {
+            Some(url) => url.to_owned(),
+            None => match Settings::load(&Sources::new(vars)) {
+                Ok(loaded) => format!("http://{}", reachable(loaded.settings.server.listen)),
+                Err(problems) => {
+                    eprintln!("ws-server: where it listens is not known: {problems}");
+                    return Err(Exit::BadConfiguration);
+                }
+            },
+        };
+        Ok(Self { url })
+    }
+
+    /// A page of the server: `own`, unless the URL names one itself.
+    pub(crate) fn page(&self, own: &str) -> Result<Probe, Exit> {
+        let url = page_of(&self.url, own);
+        match url.parse() {
+            Ok(page) if url.starts_with("http") => Ok(page),
+            Ok(_) => {
+                eprintln!("ws-server: {url}: a server is asked over http:// or https://");
+                Err(Exit::BadConfiguration)
+            }
+            Err(error) => {
+                eprintln!("ws-server: {error}");
+                Err(Exit::BadConfiguration)
+            }
+        }
+    }
+}
+
 /// A URL without a path means the server, and with one the page itself.
-fn readiness_url(url: &str) -> String {
+fn page_of(url: &str, own: &str) -> String {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     match host.trim_end_matches('/') {
         host if host.contains('/') => url.to_owned(),
-        _ => format!("{}/readyz", url.trim_end_matches('/')),
+        _ => format!("{}{own}", url.trim_end_matches('/')),
     }
 }
 
@@ -76,13 +99,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_without_a_path_means_readiness() {
+    fn a_url_without_a_path_means_the_server() {
         for (url, asked) in [
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/readyz"),
             ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/readyz"),
             ("http://127.0.0.1:8080/livez", "http://127.0.0.1:8080/livez"),
         ] {
-            assert_eq!(readiness_url(url), asked);
+            assert_eq!(page_of(url, "/readyz"), asked);
         }
     }
 

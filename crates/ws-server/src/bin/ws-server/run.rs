@@ -16,7 +16,7 @@ use crate::child::{Code, News};
 use crate::cli::SettingsArgs;
 use crate::inherited;
 use crate::plan::Plan;
-use crate::view::Screen;
+use crate::view::{Screen, show_startup};
 
 pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
     let loaded = match args.load(vars) {
@@ -100,24 +100,31 @@ async fn serve(
     }
     builder = builder.startup(startup);
     let Some(supervisor) = supervisor else {
-        builder.listen_on(listener).run().await?;
+        let server = builder.listen_on(listener);
+        let status = server.status();
+        tokio::select! {
+            biased;
+            served = server.run() => served?,
+            never = show_startup(status, &screen) => match never {},
+        }
         return Ok(None);
     };
     let News { up, ended } = supervisor.news();
     let mut to_end = ended.clone();
-    let served = builder
+    let server = builder
         .readiness_signal("application", up)
         .stop_too_when(async move {
             if to_end.wait_for(Option::is_some).await.is_err() {
                 pending::<()>().await;
             }
         })
-        .listen_on(listener)
-        .run();
+        .listen_on(listener);
+    let status = server.status();
     tokio::select! {
         biased;
-        served = served => served?,
+        served = server.run() => served?,
         never = supervisor.supervise() => match never {},
+        never = show_startup(status, &screen) => match never {},
     }
     Ok(*ended.borrow())
 }

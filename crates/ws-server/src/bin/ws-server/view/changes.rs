@@ -87,3 +87,59 @@ impl Changes {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running(phase: &str, size: u64) -> Meaning {
+        let mut document = Document::default();
+        document.startup.state = "running".to_owned();
+        document.startup.phase = Some(phase.to_owned());
+        document.readiness.reason = Some("phase_timeout".to_owned());
+        document.queue.size = size;
+        Meaning::of(&document)
+    }
+
+    #[test]
+    fn a_line_tells_the_gate_the_startup_and_who_waits() {
+        let mut changes = Changes::default();
+        let begin = tokio::time::Instant::now().into_std();
+        assert_eq!(
+            changes.seen(begin, running("services", 12)).as_deref(),
+            Some(
+                "closed (phase_timeout), startup running in phase services, 12 held, oldest 0.0 s, 0 live"
+            )
+        );
+        let mut document = Document::default();
+        document.startup.state = "complete".to_owned();
+        document.startup.elapsed_seconds = 4.018;
+        document.queue.open = true;
+        document.connections.live = 3;
+        assert_eq!(
+            changes.seen(begin, Meaning::of(&document)).as_deref(),
+            Some("open, startup complete in 4.02 s, nobody is held, 3 live")
+        );
+    }
+
+    #[test]
+    fn a_change_of_state_is_told_at_once_and_one_of_size_once_a_second() {
+        let mut changes = Changes::default();
+        let begin = tokio::time::Instant::now().into_std();
+        let mut is_told = |millis, meaning| {
+            changes
+                .seen(begin + Duration::from_millis(millis), meaning)
+                .is_some()
+        };
+        assert!(is_told(0, running("cache", 0)));
+        assert!(!is_told(1, running("cache", 0)));
+        assert!(!is_told(10, running("cache", 1)));
+        assert!(is_told(20, running("services", 1)));
+        assert!(!is_told(1019, running("services", 2)));
+        assert!(is_told(1020, running("services", 2)));
+        assert!(!is_told(9000, running("services", 2)));
+        assert!(is_told(9001, Meaning::unreachable("connection refused")));
+        assert!(!is_told(9002, Meaning::unreachable("connection refused")));
+        assert!(is_told(9003, running("services", 2)));
+    }
+}

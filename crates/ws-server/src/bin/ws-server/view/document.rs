@@ -17,6 +17,8 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) draining: bool,
     #[serde(default)]
+    pub(crate) opened: Option<Opened>,
+    #[serde(default)]
     pub(crate) messages: Messages,
     #[serde(default)]
     pub(crate) history: Option<History>,
@@ -30,7 +32,6 @@ pub(crate) struct Startup {
     pub(crate) phase: Option<String>,
     pub(crate) elapsed_seconds: f64,
     pub(crate) failed: Option<Failure>,
-    pub(crate) degraded: Vec<Degraded>,
     pub(crate) phases: Vec<Phase>,
 }
 
@@ -39,14 +40,6 @@ pub(crate) struct Startup {
 pub(crate) struct Failure {
     pub(crate) phase: String,
     pub(crate) step: Option<String>,
-    pub(crate) error: String,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct Degraded {
-    pub(crate) phase: String,
-    pub(crate) step: String,
     pub(crate) error: String,
 }
 
@@ -110,6 +103,16 @@ pub(crate) struct Connections {
     pub(crate) total: u64,
 }
 
+/// What became of those who were held when the gate was opened last.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Opened {
+    pub(crate) after_seconds: f64,
+    pub(crate) held: u64,
+    pub(crate) admitted: u64,
+    pub(crate) took_seconds: f64,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Messages {
@@ -121,7 +124,6 @@ pub(crate) struct Messages {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct History {
-    pub(crate) starts: u64,
     pub(crate) open_seconds: f64,
     pub(crate) phases: BTreeMap<String, f64>,
     pub(crate) steps: BTreeMap<String, f64>,

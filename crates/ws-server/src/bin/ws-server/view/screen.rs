@@ -1,7 +1,7 @@
-//! Stderr, as it is seen: lines that are drawn over and over again, where it is a terminal, and
-//! lines that stay above them.
+//! Stdout or stderr, as it is seen: lines that are drawn over and over again, where it is a terminal,
+//! and lines that stay above them.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use console::Term;
@@ -16,43 +16,52 @@ use super::line::Line;
 const COLUMNS: usize = 80;
 const ROWS: usize = 24;
 
-/// Stderr. Clones are of the same one; whatever is written to stderr while something is drawn there
-/// is written through it.
+/// Clones are of the same one. Whatever is written to its terminal while something is drawn there is
+/// written through it.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// None where nothing can be drawn: a pipe, a file.
-    terminal: Option<Term>,
+    stream: Term,
+    /// Otherwise nothing can be drawn: it is a pipe, or a file.
+    is_terminal: bool,
     has_colours: bool,
     drawn: Mutex<Option<ProgressBar>>,
 }
 
 impl Screen {
-    /// Stderr as it is: in colours, unless `NO_COLOR` says otherwise, on a terminal that can move
-    /// its cursor.
     pub(crate) fn of_stderr(vars: &Vars) -> Self {
-        let is_terminal = io::stderr().is_terminal() && vars.get("TERM") != Some("dumb");
+        Self::of(Term::stderr(), vars)
+    }
+
+    pub(crate) fn of_stdout(vars: &Vars) -> Self {
+        Self::of(Term::stdout(), vars)
+    }
+
+    /// In colours, unless `NO_COLOR` says otherwise, on a terminal that can move its cursor.
+    fn of(stream: Term, vars: &Vars) -> Self {
+        let is_terminal = stream.is_term() && vars.get("TERM") != Some("dumb");
         let no_color = vars.get("NO_COLOR").is_some_and(|it| !it.is_empty());
-        Self::new(is_terminal.then(Term::stderr), is_terminal && !no_color)
+        Self::new(stream, is_terminal, is_terminal && !no_color)
     }
 
     /// Stderr for lines that stay, whatever it is.
     pub(crate) fn plain() -> Self {
-        Self::new(None, false)
+        Self::new(Term::stderr(), false, false)
     }
 
-    fn new(terminal: Option<Term>, has_colours: bool) -> Self {
+    fn new(stream: Term, is_terminal: bool, has_colours: bool) -> Self {
         Self(Arc::new(Inner {
-            terminal,
+            stream,
+            is_terminal,
             has_colours,
             drawn: Mutex::new(None),
         }))
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
-        self.0.terminal.is_some()
+        self.0.is_terminal
     }
 
     pub(crate) fn has_colours(&self) -> bool {
@@ -65,7 +74,7 @@ impl Screen {
     }
 
     fn size(&self) -> (usize, usize) {
-        let size = self.0.terminal.as_ref().and_then(Term::size_checked);
+        let size = self.0.stream.size_checked();
         size.map_or((ROWS, COLUMNS), |(rows, columns)| {
             (rows.into(), columns.into())
         })
@@ -73,14 +82,14 @@ impl Screen {
 
     /// Draws `lines` in place of what was drawn before; nothing where nothing can be drawn.
     pub(crate) fn draw(&self, lines: &[Line]) {
-        let Some(terminal) = &self.0.terminal else {
+        if !self.0.is_terminal {
             return;
-        };
+        }
         let (rows, _) = self.size();
         let text: Vec<String> = lines.iter().take(rows).map(|it| self.painted(it)).collect();
         let mut drawn = self.0.drawn.lock();
         let bar = drawn.get_or_insert_with(|| {
-            let target = ProgressDrawTarget::term(terminal.clone(), u8::MAX);
+            let target = ProgressDrawTarget::term(self.0.stream.clone(), u8::MAX);
             let bar = ProgressBar::with_draw_target(None, target);
             bar.set_style(ProgressStyle::with_template("{msg}").expect("a template"));
             bar
@@ -96,10 +105,21 @@ impl Screen {
     }
 
     /// Writes a line that stays, above what is drawn.
-    pub(crate) fn print(&self, line: &Line) {
+    ///
+    /// # Errors
+    ///
+    /// Nobody reads it any more.
+    pub(crate) fn print(&self, line: &Line) -> io::Result<()> {
         let text = self.painted(line) + "\n";
-        // A log that cannot be written is no reason to end.
-        let _ = self.above(|| io::stderr().write_all(text.as_bytes()));
+        self.write_above(text.as_bytes())
+    }
+
+    fn write_above(&self, text: &[u8]) -> io::Result<()> {
+        let mut stream = &self.0.stream;
+        self.above(|| {
+            stream.write_all(text)?;
+            stream.flush()
+        })
     }
 
     /// Has `write` write whole lines to the terminal, above what is drawn.
@@ -120,13 +140,13 @@ impl Screen {
 }
 
 impl Write for Screen {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.above(|| io::stderr().write_all(line))?;
-        Ok(line.len())
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.write_above(lines)?;
+        Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

@@ -46,7 +46,7 @@ fn running() -> Document {
 }
 
 fn plain(lines: &[Line]) -> String {
-    let lines: Vec<String> = lines.iter().map(|it| it.plain()).collect();
+    let lines: Vec<String> = lines.iter().map(Line::plain).collect();
     lines.join("\n")
 }
 
@@ -144,13 +144,13 @@ fn a_server_shows_its_gate_its_queue_and_its_connections() {
 
 #[test]
 fn the_gate_says_whether_it_is_open_and_if_not_why() {
-    let gate = |change: fn(&mut Document)| {
+    let told = |change: fn(&mut Document)| {
         let mut document = running();
         change(&mut document);
-        super::gate(&document, 100).plain()
+        gate(&document, 100).plain()
     };
     assert_eq!(
-        gate(|it| {
+        told(|it| {
             it.queue.open = true;
             it.startup.state = "complete".to_owned();
             it.startup.elapsed_seconds = 4.018;
@@ -158,21 +158,21 @@ fn the_gate_says_whether_it_is_open_and_if_not_why() {
         "✓ open, startup took 4.02 s"
     );
     assert_eq!(
-        gate(|it| {
+        told(|it| {
             it.queue.open = true;
             it.readiness.bypassed = true;
         }),
         "✓ open, startup goes on, 2.1 s, the guard is bypassed"
     );
     assert_eq!(
-        gate(|it| {
+        told(|it| {
             it.startup.state = "complete".to_owned();
             it.readiness.reason = Some("check_failed".to_owned());
         }),
         "! closed, though startup is complete: check_failed"
     );
     assert_eq!(
-        gate(|it| {
+        told(|it| {
             it.startup.state = "complete".to_owned();
             it.readiness.failed_checks.push(FailedCheck {
                 name: "upstream".to_owned(),
@@ -181,9 +181,9 @@ fn the_gate_says_whether_it_is_open_and_if_not_why() {
         }),
         "! closed, though startup is complete: upstream: connection refused"
     );
-    assert_eq!(gate(|it| it.draining = true), "! stopping, 0 live");
+    assert_eq!(told(|it| it.draining = true), "! stopping, 0 live");
     assert_eq!(
-        gate(|it| {
+        told(|it| {
             it.startup.state = "failed".to_owned();
             it.startup.failed = Some(Failure {
                 phase: "services".to_owned(),
