@@ -26,8 +26,8 @@ pub use self::choices::{HandlerKind, HoldMode, LogFormat, RefuseWith, Restart, S
 #[cfg(feature = "settings-load")]
 pub use self::load::{Entry, Loaded, Problem, Problems, Sources};
 pub use self::sections::{
-    ChildSettings, GuardSettings, LimitSettings, LogSettings, ProxySettings, QueueSettings,
-    ServerSettings, ShutdownSettings, StartupSettings, StepSettings,
+    AdminSettings, ChildSettings, GuardSettings, LimitSettings, LogSettings, ProxySettings,
+    QueueSettings, ServerSettings, ShutdownSettings, StartupSettings, StepSettings,
 };
 
 use readiness_guard::Tier;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// How the server stops.
     pub shutdown: ShutdownSettings,
+    /// A port of its own for the operators' pages.
+    pub admin: AdminSettings,
     /// What is logged, and in which form.
     pub log: LogSettings,
 }

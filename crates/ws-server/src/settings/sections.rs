@@ -308,6 +308,15 @@ impl Default for ShutdownSettings {
     }
 }
 
+/// `[admin]`: a port of its own for what is nobody's business but the operators'.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdminSettings {
+    /// Where `/metrics`, `/status` with its events and the page are answered; they are not on the main port
+    /// then, while the health pages are on both. Not `server.listen`; port 0 takes a free one. Default none,
+    /// which is written `""`: everything is on the main port.
+    pub listen: Option<SocketAddr>,
+}
+
 /// `[log]`: what is logged, and in which form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogSettings {

@@ -61,6 +61,9 @@ delay = "0s"                      # go on serving this long after readiness says
 drain = "8s"                      # the close handshakes included
 close_code = 1001
 
+[admin]
+listen = ""
+
 [log]
 format = "text"                   # text | json
 level = "info"

@@ -110,7 +110,7 @@ fn an_unknown_key_names_the_nearest_one() {
     );
     assert_eq!(
         advice("bridge.to=ws://a"),
-        "unknown key; there are environment, server, proxy, child, startup, guard, queue, limits, shutdown, log",
+        "unknown key; there are environment, server, proxy, child, startup, guard, queue, limits, shutdown, admin, log",
     );
     assert_eq!(advice("log=json"), "is a section; it has format, level");
 }
@@ -118,11 +118,11 @@ fn an_unknown_key_names_the_nearest_one() {
 #[test]
 fn unknown_sections_and_keys_of_a_file_are_each_reported() {
     let given = Given::toml(
-        "[bridge]\nto = \"ws://a\"\n[admin]\n[limts]\nsend_buffer = 1\n\
+        "[bridge]\nto = \"ws://a\"\n[aside]\n[limts]\nsend_buffer = 1\n\
          [[startup.steps]]\nphase = \"init\"\nname = \"a\"\nprobe = \"tcp://a:1\"\nprob = 1\nzzzzz = 1\n",
     );
     let sections =
-        "environment, server, proxy, child, startup, guard, queue, limits, shutdown, log";
+        "environment, server, proxy, child, startup, guard, queue, limits, shutdown, admin, log";
     assert_eq!(
         given.problems(),
         [
@@ -131,7 +131,7 @@ fn unknown_sections_and_keys_of_a_file_are_each_reported() {
             "startup.steps[0].zzzzz (file ws.toml): unknown key; \
              startup.steps[0] has phase, name, probe, critical, timeout, interval, monitor"
                 .to_owned(),
-            format!("admin: unknown key; there are {sections}"),
+            format!("aside: unknown key; there are {sections}"),
             format!("bridge (file ws.toml): unknown key; there are {sections}"),
             "limts (file ws.toml): unknown key; did you mean limits?".to_owned(),
         ],

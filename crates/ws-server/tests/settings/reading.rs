@@ -87,6 +87,8 @@ fn every_key_of_the_specification_is_read() {
         delay = "3s"
         drain = "20s"
         close_code = 1012
+        [admin]
+        listen = "127.0.0.1:9100"
         [log]
         format = "json"
         level = "debug"
@@ -139,6 +141,7 @@ fn every_key_of_the_specification_is_read() {
     expected.shutdown.delay = secs(3);
     expected.shutdown.drain = secs(20);
     expected.shutdown.close_code = 1012;
+    expected.admin.listen = Some(listen("127.0.0.1:9100"));
     expected.log.format = LogFormat::Json;
     expected.log.level = LevelFilter::DEBUG;
     assert_eq!(settings, expected);

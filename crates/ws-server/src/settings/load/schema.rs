@@ -13,8 +13,9 @@ use super::reader::Section;
 use super::rule::{any, close_code, not_empty, origins, program, upstream, url_path, within};
 use super::value::Bytes;
 use crate::settings::{
-    ChildSettings, GuardSettings, HandlerKind, HoldMode, LimitSettings, LogSettings, ProxySettings,
-    QueueSettings, ServerSettings, Settings, ShutdownSettings, StartupSettings, StepSettings,
+    AdminSettings, ChildSettings, GuardSettings, HandlerKind, HoldMode, LimitSettings, LogSettings,
+    ProxySettings, QueueSettings, ServerSettings, Settings, ShutdownSettings, StartupSettings,
+    StepSettings,
 };
 
 /// The shortest duration that does something: timers count in milliseconds.
@@ -31,6 +32,7 @@ pub(super) fn settings(root: &mut Section<'_>, probe: &ProbeCheck<'_>) -> Settin
         queue: root.section("queue", queue),
         limits: root.section("limits", limits),
         shutdown: root.section("shutdown", shutdown),
+        admin: root.section("admin", admin),
         log: root.section("log", log),
     }
 }
@@ -67,6 +69,18 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Problem> {
         let message = "\"frames\" answers clients before the upstream does, whose own answer could then not \
                        be passed on; with server.handler \"proxy\" it has to be \"upgrade\"";
         wrong("queue.hold", message.to_owned());
+    }
+    let main = settings.server.listen;
+    if let Some(admin) = settings.admin.listen
+        && admin.port() == main.port()
+        && main.port() != 0
+        && (admin.ip() == main.ip() || admin.ip().is_unspecified() || main.ip().is_unspecified())
+    {
+        let message = format!(
+            "{admin} is taken by server.listen, {main}; give it another port, or \"\" to have everything on \
+             the main port"
+        );
+        wrong("admin.listen", message);
     }
     problems
 }
@@ -198,6 +212,13 @@ fn shutdown(s: &mut Section<'_>) -> ShutdownSettings {
         delay: s.key("delay", d.delay, any),
         drain: s.key("drain", d.drain, any),
         close_code: s.key("close_code", d.close_code, close_code),
+    }
+}
+
+fn admin(s: &mut Section<'_>) -> AdminSettings {
+    let d = AdminSettings::default();
+    AdminSettings {
+        listen: s.key("listen", d.listen, any),
     }
 }
 

@@ -225,6 +225,20 @@ impl Setting for SocketAddr {
     }
 }
 
+/// Text that is empty says none.
+impl Setting for Option<SocketAddr> {
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        match value {
+            ValueKind::String(text) if text.trim().is_empty() => Ok(None),
+            _ => SocketAddr::read(value).map(Some),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.map_or_else(|| quoted(""), |address| address.write())
+    }
+}
+
 impl Setting for Tier {
     fn read(value: &ValueKind) -> Result<Self, String> {
         let parsed = match value {
