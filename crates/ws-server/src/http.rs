@@ -3,6 +3,8 @@
 //! One request a connection: so an upgrade is always the first request of its connection, read by
 //! the head reader and by nobody else.
 
+mod page;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -118,6 +120,7 @@ fn page(path: &str, server: &Shared) -> Option<Response<Full<Bytes>>> {
             let status = ReadyStatus::of(server);
             json(ok_or_unavailable(status.ready), &status)
         }
+        "/" => page::answer(),
         "/status" => json(StatusCode::OK, &Status::of(server)),
         "/metrics" => response(
             StatusCode::OK,
