@@ -157,14 +157,20 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Chromium is many processes, all in one group. Fails only if they have ended already.
-        let group = Pid::from_raw(self.child.id().try_into().expect("a process id"));
-        let _ = killpg(group, Signal::SIGKILL);
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
 
 fn chromium_at(address: &str) -> Option<(Child, TempDir)> {
+    let (mut command, profile) = chromium()?;
+    command.arg(address);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    Some((spawn(command), profile))
+}
+
+/// Headless Chromium without an address yet, and the profile that has to be there while it runs.
+/// `None`: not installed, and said so.
+pub(crate) fn chromium() -> Option<(Command, TempDir)> {
     let mut command = Command::new(require("chromium")?);
     let profile = tempfile::tempdir().expect("a directory");
     command.args([
@@ -179,15 +185,22 @@ fn chromium_at(address: &str) -> Option<(Child, TempDir)> {
     command.arg("--disable-dev-shm-usage");
     let directory = profile.path().display();
     command.arg(format!("--user-data-dir={directory}"));
-    command.arg(address);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    Some((spawn(command), profile))
+    Some((command, profile))
 }
 
-fn spawn(mut command: Command) -> Child {
+/// Starts a program as a group of its own, for [`end`].
+pub(crate) fn spawn(mut command: Command) -> Child {
     command.stdin(Stdio::null()).process_group(0);
     let child = command.spawn();
     child.unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Ends a program with all that it has started: Chromium is many processes, all in one group.
+pub(crate) fn end(child: &mut Child) {
+    let group = Pid::from_raw(child.id().try_into().expect("a process id"));
+    // Fails only if they have ended already.
+    let _ = killpg(group, Signal::SIGKILL);
+    let _ = child.wait();
 }
 
 fn program(name: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub mod binary;
+pub mod browser;
 pub mod client;
 pub mod clients;
 pub mod examples;

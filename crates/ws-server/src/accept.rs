@@ -1,8 +1,9 @@
 //! Accepts connections, each served in a task of its own.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -10,19 +11,19 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::listener::Listener;
-use crate::serve;
 use crate::shared::Shared;
 
 /// How long to wait after the system could not accept a connection, most likely for want of
 /// descriptors: time for some to be closed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts, on a shared listener until the server is told to stop. Once the drain is over all
-/// connections are dropped, as they are when this is.
-pub(crate) async fn accept<L: Listener>(
+/// Accepts, on a shared listener until the server is told to stop, and has each connection served.
+/// Once the drain is over all of them are dropped, as they are when this is.
+pub(crate) async fn accept<L: Listener, F: Future<Output = ()> + Send + 'static>(
     mut listener: L,
     is_shared_listener: bool,
-    server: &Arc<Shared>,
+    server: &Shared,
+    serve: impl Fn(L::Stream, SocketAddr) -> F,
 ) -> Infallible {
     let mut connections = JoinSet::new();
     let mut left_to_others = pin!(server.stopped());
@@ -45,8 +46,7 @@ pub(crate) async fn accept<L: Listener>(
             accepted = listener.accept(), if is_accepting => match accepted {
                 Ok((stream, peer)) => {
                     was_refused = false;
-                    let arriving = server.arriving.token();
-                    connections.spawn(serve::connection(stream, peer, Arc::clone(server), arriving));
+                    connections.spawn(serve(stream, peer));
                 }
                 Err(error) => {
                     if !was_refused {

@@ -11,6 +11,7 @@ use readiness_guard::{Environment, GuardConfig, ReadinessCheck, ReadinessGuard};
 use startup_phases::{Phase, Sequence};
 #[cfg(feature = "proxy")]
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::warn;
@@ -18,7 +19,7 @@ use ws_queue::QueueConfig;
 
 use crate::error::ServeError;
 use crate::handler::{self, Handler, Handlers};
-use crate::listener::{Listener, bind};
+use crate::listener::{Listener, bind, bind_admin};
 #[cfg(feature = "proxy")]
 use crate::probe::Stream;
 #[cfg(feature = "proxy")]
@@ -46,6 +47,7 @@ pub struct ServerBuilder {
     #[cfg(feature = "proxy")]
     connector: Option<Connector>,
     is_shared_listener: bool,
+    admin: Option<TcpListener>,
     stop: Option<BoxFuture<'static, ()>>,
     stop_too: Option<BoxFuture<'static, ()>>,
 }
@@ -67,6 +69,7 @@ impl ServerBuilder {
             #[cfg(feature = "proxy")]
             connector: None,
             is_shared_listener: false,
+            admin: None,
             stop: None,
             stop_too: None,
         }
@@ -216,18 +219,32 @@ impl ServerBuilder {
         self
     }
 
-    /// Binds `settings.server.listen`. Clients may connect from now on; they are answered once
-    /// [`Server::run`] is called.
+    /// Answers the operators' pages (`/metrics`, `/status` with its events, the page) on this listener,
+    /// and on the main port no more. Who is answered there is no client: it is in no limit, and nobody
+    /// waits for it at the end. Default: what [`bind`](Self::bind) finds in `settings.admin.listen`; with
+    /// [`listen_on`](Self::listen_on) it has to be given here ([`bind_admin`] makes it), or, where that
+    /// setting is set, these pages are nowhere.
+    pub fn admin_on(mut self, listener: TcpListener) -> Self {
+        self.admin = Some(listener);
+        self
+    }
+
+    /// Binds `settings.server.listen`, and `settings.admin.listen` where that is set and
+    /// [`admin_on`](Self::admin_on) was not called. Clients may connect from now on; they are answered
+    /// once [`Server::run`] is called.
     ///
     /// # Errors
     ///
-    /// The address cannot be bound.
+    /// One of the addresses cannot be bound; the error says which.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn bind(self) -> Result<Server, ServeError> {
+    pub fn bind(mut self) -> Result<Server, ServeError> {
         let listener = bind(&self.settings)?;
+        if self.admin.is_none() {
+            self.admin = bind_admin(&self.settings)?;
+        }
         Ok(self.listen_on(listener))
     }
 
@@ -250,6 +267,7 @@ impl ServerBuilder {
             #[cfg(feature = "proxy")]
             connector,
             is_shared_listener,
+            admin,
             stop,
             stop_too,
         } = self;
@@ -273,7 +291,7 @@ impl ServerBuilder {
         };
         let (gate, queue) = ws_queue::gate(&queue_config(&settings));
         let phases = startup.watch();
-        let shared = Shared::new(
+        let mut shared = Shared::new(
             settings,
             guard,
             phases,
@@ -282,6 +300,7 @@ impl ServerBuilder {
             handlers,
             choose_subprotocol,
         );
+        shared.has_admin_port |= admin.is_some();
         #[cfg(feature = "proxy")]
         let shared = shared.in_front_of(upstream);
         let (stop, stop_at_once) = match stop {
@@ -294,6 +313,7 @@ impl ServerBuilder {
         };
         Server {
             listener,
+            admin,
             startup,
             gate,
             shared: Arc::new(shared),

@@ -1,9 +1,10 @@
-//! Our own pages, behind hyper: health, startup, readiness and status.
+//! Our own pages, behind hyper: health, startup, readiness, and the operators' pages.
 //!
 //! One request a connection: so an upgrade is always the first request of its connection, read by
 //! the head reader and by nobody else.
 
 mod page;
+mod stall;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use std::task::{Context, Poll};
 use std::{cmp, io};
 
 use bytes::{Buf, Bytes};
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -24,7 +25,9 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use self::stall::{Limit, Limited};
 use crate::answer::{Answer, linger};
 use crate::listener::Transport;
 use crate::metrics;
@@ -33,33 +36,60 @@ use crate::proxy;
 use crate::shared::Shared;
 use crate::status::{self, ReadyStatus, StartupStatus, Status};
 
-type Body = BoxBody<Bytes, hyper::Error>;
+type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// Where the clients come.
+    Main,
+    /// The operators' own (`admin.listen`).
+    Admin,
+}
+
+/// Who asks.
+struct Visitor {
+    peer: SocketAddr,
+    port: Port,
+    /// Whether it has left, judged without reading.
+    has_left: Box<dyn Fn() -> bool + Send + Sync>,
+    /// For what is written to it.
+    limit: Limit,
+    server: Arc<Shared>,
+}
 
 /// Answers the request whose beginning was `read` from `stream` already.
 pub(crate) async fn serve<T: Transport>(
     stream: T,
     read: Bytes,
     peer: SocketAddr,
+    port: Port,
     server: Arc<Shared>,
 ) {
-    let server = &*server;
     // Shared with whoever holds the request, and has to see that its client leaves.
     let stream = Arc::new(Mutex::new(stream));
-    let has_left = || stream.lock().peer_has_left();
-    let has_left = &has_left;
-    let service = service_fn(|request| async move {
-        Ok::<_, Infallible>(respond(request, peer, has_left, server).await)
-    });
+    let seen = Arc::clone(&stream);
+    let limit = Limit::default();
+    // Pages are ready at once: shutting the sending side behind a request is no leaving. Who does
+    // so while the application is asked has left.
+    let half_close = port == Port::Admin || !server.passes_on();
+    let visitor = &Visitor {
+        peer,
+        port,
+        has_left: Box::new(move || seen.lock().peer_has_left()),
+        limit: limit.clone(),
+        server,
+    };
+    let service =
+        service_fn(|request| async move { Ok::<_, Infallible>(respond(request, visitor).await) });
     let unread = Rewound {
         read,
         stream: Arc::clone(&stream),
     };
     let served = http1::Builder::new()
         .keep_alive(false)
-        // Pages are ready at once: shutting the sending side behind a request is no leaving. Who
-        // does so while the application is asked has left.
-        .half_close(!server.passes_on())
-        .serve_connection(TokioIo::new(unread), service);
+        .half_close(half_close)
+        .serve_connection(TokioIo::new(Limited::new(unread, limit)), service);
     // With its own shutdown, before which it writes what a slow client has left to be written.
     if served.await.is_ok() {
         let read = Bytes::new();
@@ -67,37 +97,33 @@ pub(crate) async fn serve<T: Transport>(
     }
 }
 
-async fn respond(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    has_left: &(dyn Fn() -> bool + Sync),
-    server: &Shared,
-) -> Response<Body> {
+async fn respond(request: Request<Incoming>, visitor: &Visitor) -> Response<Body> {
+    let server = &*visitor.server;
     let path = request.uri().path();
     let own = path.strip_prefix("/-").filter(|own| own.starts_with('/'));
     #[cfg(feature = "proxy")]
     if let Some(upstream) = &server.upstream
+        && visitor.port == Port::Main
         && own.is_none()
         && !is_health(path)
     {
+        let (peer, has_left) = (visitor.peer, &*visitor.has_left);
         return match proxy::request(request, peer, has_left, upstream, server).await {
-            Ok(answer) => answer,
+            Ok(answer) => answer.map(BodyExt::boxed_unsync),
             Err(answer) => boxed(answer.into_response()),
         };
     }
-    #[cfg(not(feature = "proxy"))]
-    let _ = (peer, has_left);
-    let page = page(own.unwrap_or(path), server);
-    boxed(match (page, request.method()) {
+    visitor.limit.set();
+    let page = page(own.unwrap_or(path), visitor);
+    match (page, request.method()) {
         (Some(page), &Method::GET | &Method::HEAD) => page,
         (Some(_), _) => {
             let detail = "only GET and HEAD are served here";
-            Answer::new("405 Method Not Allowed", "method", detail)
-                .with("allow", "GET, HEAD")
-                .into_response()
+            let answer = Answer::new("405 Method Not Allowed", "method", detail);
+            boxed(answer.with("allow", "GET, HEAD").into_response())
         }
-        (None, _) => elsewhere(path, server),
-    })
+        (None, _) => boxed(elsewhere(path, visitor).into_response()),
+    }
 }
 
 /// Ours at their own paths even where all others are the application's.
@@ -109,8 +135,19 @@ fn is_health(path: &str) -> bool {
     )
 }
 
-fn page(path: &str, server: &Shared) -> Option<Response<Full<Bytes>>> {
-    Some(match path {
+/// The operators' pages, which have a port of their own where one was asked for.
+fn is_for_operators(path: &str) -> bool {
+    matches!(path, "/" | "/status" | "/status/events" | "/metrics")
+}
+
+fn page(path: &str, visitor: &Visitor) -> Option<Response<Body>> {
+    let server = &*visitor.server;
+    if is_for_operators(path) && visitor.port == Port::Main && server.has_admin_port {
+        let detail = "this is answered on a port of its own: see admin.listen in the settings";
+        let answer = Answer::new("404 Not Found", "admin_port", detail);
+        return Some(boxed(answer.into_response()));
+    }
+    Some(boxed(match path {
         "/livez" | "/health/live" => text(StatusCode::OK, "ok"),
         "/startupz" | "/health/startup" => {
             let status = StartupStatus::of(server);
@@ -128,17 +165,17 @@ fn page(path: &str, server: &Shared) -> Option<Response<Full<Bytes>>> {
             status::metrics(server).into(),
         ),
         _ => return None,
-    })
+    }))
 }
 
 /// A path that is none of our pages, in a request that asked for no WebSocket.
-fn elsewhere(path: &str, server: &Shared) -> Response<Full<Bytes>> {
-    let websockets = &server.settings.server.path;
+fn elsewhere(path: &str, visitor: &Visitor) -> Answer {
+    let websockets = &visitor.server.settings.server.path;
     // Behind the beginnings that are ours there is nothing of anybody else's.
     let ours = path.starts_with("/-/") || path.starts_with("/health/");
-    if ours || (websockets != "*" && path != websockets) {
+    if ours || visitor.port == Port::Admin || (websockets != "*" && path != websockets) {
         let detail = format!("nothing is served at {path}");
-        return Answer::new("404 Not Found", "not_found", &detail).into_response();
+        return Answer::new("404 Not Found", "not_found", &detail);
     }
     Answer::new(
         "426 Upgrade Required",
@@ -146,11 +183,10 @@ fn elsewhere(path: &str, server: &Shared) -> Response<Full<Bytes>> {
         "this is a WebSocket",
     )
     .with("upgrade", "websocket")
-    .into_response()
 }
 
 fn boxed(response: Response<Full<Bytes>>) -> Response<Body> {
-    response.map(|body| body.map_err(|never| match never {}).boxed())
+    response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }
 
 fn ok_or_unavailable(ok: bool) -> StatusCode {

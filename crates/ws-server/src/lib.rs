@@ -46,6 +46,7 @@
 //! features, the server alone.
 
 mod accept;
+mod admin;
 mod admit;
 mod answer;
 mod builder;
@@ -89,7 +90,7 @@ pub use builder::ServerBuilder;
 pub use connection::{Connection, Sender};
 pub use error::{Closed, SendNowError, ServeError};
 pub use handler::{BoxError, Handler, HandlerResult, echo};
-pub use listener::{Listener, Transport, bind};
+pub use listener::{Listener, Transport, bind, bind_admin};
 pub use message::{Message, Utf8Bytes};
 #[cfg(feature = "probes")]
 pub use notify::{NotifySocket, Said};

@@ -116,6 +116,24 @@ pub fn bind(settings: &Settings) -> Result<TcpListener, ServeError> {
     bind_tcp(address, settings.queue.max_size).map_err(|error| ServeError::Bind { address, error })
 }
 
+/// Binds `settings.admin.listen`, where it is set, for
+/// [`ServerBuilder::admin_on`](crate::ServerBuilder::admin_on).
+///
+/// # Errors
+///
+/// The address cannot be bound.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub fn bind_admin(settings: &Settings) -> Result<Option<TcpListener>, ServeError> {
+    let Some(address) = settings.admin.listen else {
+        return Ok(None);
+    };
+    let bound = bind_tcp(address, 0).map_err(|error| ServeError::Bind { address, error })?;
+    Ok(Some(bound))
+}
+
 fn bind_tcp(address: SocketAddr, backlog: usize) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,

@@ -21,7 +21,7 @@ use crate::connection::Connection;
 use crate::handshake::{Pending, Socket};
 use crate::head::{self, Head, Method};
 use crate::hold::{self, Held, Kept};
-use crate::http;
+use crate::http::{self, Port};
 use crate::listener::Transport;
 use crate::mailbox::Mailbox;
 use crate::message::Message;
@@ -42,7 +42,9 @@ pub(crate) async fn connection<T: Transport>(
     arriving: TaskTrackerToken,
 ) {
     match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
-        Ok(Head::Plain { read }) => Box::pin(http::serve(stream, read, peer, server)).await,
+        Ok(Head::Plain { read }) => {
+            Box::pin(http::serve(stream, read, peer, Port::Main, server)).await;
+        }
         Ok(Head::Upgrade {
             method,
             request,

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use ws_queue::Gate;
 
 use crate::accept::accept;
+use crate::admin;
 use crate::builder::ServerBuilder;
 use crate::conductor::conduct;
 use crate::drain::Schedule;
@@ -22,6 +23,7 @@ use crate::error::ServeError;
 use crate::history;
 use crate::listener::Listener;
 use crate::registry::Client;
+use crate::serve;
 use crate::shared::Shared;
 use crate::status::StatusWatch;
 
@@ -66,6 +68,7 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// ```
 pub struct Server<L = TcpListener> {
     pub(crate) listener: L,
+    pub(crate) admin: Option<TcpListener>,
     pub(crate) startup: Sequence,
     pub(crate) gate: Gate<Client>,
     pub(crate) shared: Arc<Shared>,
@@ -98,6 +101,16 @@ impl<L: Listener> Server<L> {
         StatusWatch::new(&self.shared)
     }
 
+    /// Where the operators' pages are answered, if they have a port of their own.
+    ///
+    /// # Errors
+    ///
+    /// What the system answers.
+    pub fn admin_addr(&self) -> io::Result<Option<SocketAddr>> {
+        let admin = self.admin.as_ref();
+        admin.map(TcpListener::local_addr).transpose()
+    }
+
     /// Runs startup, holds and serves clients, until it is told to stop. Then readiness says no,
     /// after `shutdown.delay` newcomers and the held are refused, within `shutdown.drain` the live
     /// are closed one after the other (S9), and the stop hooks run.
@@ -116,6 +129,7 @@ impl<L: Listener> Server<L> {
     pub async fn run(self) -> Result<(), ServeError> {
         let Self {
             listener,
+            admin,
             startup,
             gate,
             shared,
@@ -158,7 +172,10 @@ impl<L: Listener> Server<L> {
             never = history::keep(server) => match never {},
             ended = live => ended,
             never = conduct(server, &gate) => match never {},
-            never = accept(listener, is_shared_listener, &shared) => match never {},
+            never = accept(listener, is_shared_listener, server, |stream, peer| {
+                serve::connection(stream, peer, Arc::clone(&shared), server.arriving.token())
+            }) => match never {},
+            never = admin::answer(admin, &shared) => match never {},
         }
     }
 }

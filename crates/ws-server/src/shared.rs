@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) arriving: TaskTracker,
     /// When the gate was opened for the first time.
     first_opened: SetOnce<Instant>,
+    /// Whether the operators' pages are answered elsewhere than on the main port.
+    pub(crate) has_admin_port: bool,
 }
 
 impl Shared {
@@ -61,6 +63,7 @@ impl Shared {
     ) -> Self {
         Self {
             registry: Registry::new(&settings.limits),
+            has_admin_port: settings.admin.listen.is_some(),
             settings,
             phases,
             guard,
