@@ -280,6 +280,12 @@ impl Running {
         .await;
     }
 
+    /// What it has written to stderr so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.process.output("stderr")
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -114,7 +114,8 @@ impl Browser {
 
     /// Makes the page so wide, and as high as many screens are, in these colours, without motion.
     pub async fn looks(&mut self, width: u32, scheme: Scheme) {
-        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        let size =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", size).await;
         // A bar that takes its place from the page is there on some systems and not on others.
         let hidden = json!({ "hidden": true });

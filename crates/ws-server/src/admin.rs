@@ -29,7 +29,9 @@ pub(crate) async fn answer(listener: Option<TcpListener>, server: &Arc<Shared>) 
 
 async fn connection(mut stream: TcpStream, peer: SocketAddr, server: Arc<Shared>) {
     match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
-        Ok(Head::Plain { read }) => http::serve(stream, read, peer, Port::Admin, server).await,
+        Ok(Head::Plain { read }) => {
+            http::serve(stream, read, peer, Port::Admin, server, None).await;
+        }
         Ok(Head::Upgrade { .. }) => {
             let detail = "there are no WebSockets on this port";
             let answer = Answer::new("404 Not Found", "not_found", detail);

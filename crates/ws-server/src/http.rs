@@ -3,6 +3,7 @@
 //! One request a connection: so an upgrade is always the first request of its connection, read by
 //! the head reader and by nobody else.
 
+pub(crate) mod events;
 mod page;
 mod stall;
 
@@ -34,7 +35,7 @@ use crate::metrics;
 #[cfg(feature = "proxy")]
 use crate::proxy;
 use crate::shared::Shared;
-use crate::status::{self, ReadyStatus, StartupStatus, Status};
+use crate::status::{self, Peers, ReadyStatus, StartupStatus, Status};
 
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
@@ -47,15 +48,30 @@ pub(crate) enum Port {
     Admin,
 }
 
+/// Whether a client has left, judged without reading.
+type HasLeft = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Who asks.
 struct Visitor {
+    #[cfg(feature = "proxy")]
     peer: SocketAddr,
     port: Port,
-    /// Whether it has left, judged without reading.
-    has_left: Box<dyn Fn() -> bool + Send + Sync>,
-    /// For what is written to it.
+    has_left: HasLeft,
+    /// How long it may leave unread what is written to it.
     limit: Limit,
+    /// Kept while the end of the server waits for this answer.
+    arriving: Mutex<Option<TaskTrackerToken>>,
     server: Arc<Shared>,
+}
+
+impl Visitor {
+    /// Addresses of clients are nobody's business where anybody may ask.
+    fn peers(&self) -> Peers {
+        match self.port {
+            Port::Main => Peers::Hidden,
+            Port::Admin => Peers::Shown,
+        }
+    }
 }
 
 /// Answers the request whose beginning was `read` from `stream` already.
@@ -65,6 +81,7 @@ pub(crate) async fn serve<T: Transport>(
     peer: SocketAddr,
     port: Port,
     server: Arc<Shared>,
+    arriving: Option<TaskTrackerToken>,
 ) {
     // Shared with whoever holds the request, and has to see that its client leaves.
     let stream = Arc::new(Mutex::new(stream));
@@ -73,11 +90,15 @@ pub(crate) async fn serve<T: Transport>(
     // Pages are ready at once: shutting the sending side behind a request is no leaving. Who does
     // so while the application is asked has left.
     let half_close = port == Port::Admin || !server.passes_on();
+    #[cfg(not(feature = "proxy"))]
+    let _ = peer;
     let visitor = &Visitor {
+        #[cfg(feature = "proxy")]
         peer,
         port,
-        has_left: Box::new(move || seen.lock().peer_has_left()),
+        has_left: Arc::new(move || seen.lock().peer_has_left()),
         limit: limit.clone(),
+        arriving: Mutex::new(arriving),
         server,
     };
     let service =
@@ -98,16 +119,16 @@ pub(crate) async fn serve<T: Transport>(
 }
 
 async fn respond(request: Request<Incoming>, visitor: &Visitor) -> Response<Body> {
-    let server = &*visitor.server;
     let path = request.uri().path();
     let own = path.strip_prefix("/-").filter(|own| own.starts_with('/'));
     #[cfg(feature = "proxy")]
-    if let Some(upstream) = &server.upstream
+    if let Some(upstream) = &visitor.server.upstream
         && visitor.port == Port::Main
         && own.is_none()
         && !is_health(path)
     {
         let (peer, has_left) = (visitor.peer, &*visitor.has_left);
+        let server = &visitor.server;
         return match proxy::request(request, peer, has_left, upstream, server).await {
             Ok(answer) => answer.map(BodyExt::boxed_unsync),
             Err(answer) => boxed(answer.into_response()),
@@ -158,7 +179,8 @@ fn page(path: &str, visitor: &Visitor) -> Option<Response<Body>> {
             json(ok_or_unavailable(status.ready), &status)
         }
         "/" => page::answer(),
-        "/status" => json(StatusCode::OK, &Status::of(server)),
+        "/status" => json(StatusCode::OK, &Status::of(server, visitor.peers())),
+        "/status/events" => return Some(events::answer(visitor)),
         "/metrics" => response(
             StatusCode::OK,
             metrics::CONTENT_TYPE,

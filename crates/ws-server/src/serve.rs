@@ -43,7 +43,15 @@ pub(crate) async fn connection<T: Transport>(
 ) {
     match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
         Ok(Head::Plain { read }) => {
-            Box::pin(http::serve(stream, read, peer, Port::Main, server)).await;
+            Box::pin(http::serve(
+                stream,
+                read,
+                peer,
+                Port::Main,
+                server,
+                Some(arriving),
+            ))
+            .await;
         }
         Ok(Head::Upgrade {
             method,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use readiness_guard::ReadinessGuard;
 use startup_phases::PhaseWatch;
-use tokio::sync::SetOnce;
+use tokio::sync::{Semaphore, SetOnce};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +13,7 @@ use ws_queue::HoldQueue;
 use crate::drain::Drain;
 use crate::handler::Handlers;
 use crate::history::History;
+use crate::http::events::MAX_WATCHERS;
 use crate::journal::Journal;
 use crate::metrics::By;
 #[cfg(feature = "proxy")]
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) arriving: TaskTracker,
     /// When the gate was opened for the first time.
     first_opened: SetOnce<Instant>,
+    /// A seat for everyone who may watch the status.
+    pub(crate) watchers: Arc<Semaphore>,
     /// Whether the operators' pages are answered elsewhere than on the main port.
     pub(crate) has_admin_port: bool,
 }
@@ -80,6 +83,7 @@ impl Shared {
             stopping: CancellationToken::new(),
             arriving: TaskTracker::new(),
             first_opened: SetOnce::new(),
+            watchers: Arc::new(Semaphore::new(MAX_WATCHERS)),
         }
     }
 

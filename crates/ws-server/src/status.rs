@@ -1,8 +1,10 @@
 //! What the pages say about the server, in the words of the interface.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use readiness_guard::{Readiness, ReadinessState, Reason};
 use serde::Serialize;
 use startup_phases::{Degraded, Phase, PhaseWatch, Report, State};
@@ -34,22 +36,38 @@ pub struct StatusWatch {
     changes: watch::Receiver<()>,
     phases: PhaseWatch,
     looked: Instant,
+    peers: Peers,
+}
+
+/// Whether the addresses of clients are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peers {
+    Hidden,
+    Shown,
 }
 
 impl StatusWatch {
     pub(crate) fn new(server: &Arc<Shared>) -> Self {
+        let mut phases = server.phases.clone();
+        // What has happened so far is in the first document, however much it was.
+        let _ = phases.changed().now_or_never();
         Self {
             server: Arc::clone(server),
             changes: server.journal.changes(),
-            phases: server.phases.clone(),
+            phases,
             looked: Instant::now(),
+            peers: Peers::Hidden,
         }
+    }
+
+    pub(crate) fn with(self, peers: Peers) -> Self {
+        Self { peers, ..self }
     }
 
     /// The document that `/status` answers with: JSON, on one line.
     #[must_use]
     pub fn to_json(&self) -> String {
-        Status::of(&self.server).to_json()
+        Status::of(&self.server, self.peers).to_json()
     }
 
     /// Resolves when something has changed since it last did: not sooner than 100 ms after that, so
@@ -64,8 +82,7 @@ impl StatusWatch {
             biased;
             // Its other half is in the server that is kept here.
             _ = self.changes.changed() => {}
-            // After the last transition there is none.
-            Some(_) = self.phases.next() => {}
+            () = self.phases.changed() => {}
             () = sleep_until(self.looked + LONGEST_PAUSE) => {}
         }
         self.looked = Instant::now();
@@ -90,6 +107,9 @@ pub(crate) struct Status {
     held: Vec<HeldStatus>,
     messages: MessageStatus,
     closes: Vec<CloseStatus>,
+    /// How long one client is held at most.
+    #[serde(rename = "max_wait_seconds", serialize_with = "seconds")]
+    max_wait: Duration,
     history: Option<Usual>,
 }
 
@@ -101,6 +121,8 @@ struct HeldStatus {
     position: u64,
     #[serde(rename = "waited_seconds", serialize_with = "seconds")]
     waited: Duration,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<SocketAddr>,
 }
 
 #[derive(Serialize)]
@@ -130,7 +152,7 @@ struct CloseStatus {
 }
 
 impl Status {
-    pub(crate) fn of(server: &Shared) -> Self {
+    pub(crate) fn of(server: &Shared, peers: Peers) -> Self {
         let queue = server.queue.status();
         let mut readiness = server.guard.readiness();
         readiness.ready = is_ready(server, &queue);
@@ -145,10 +167,15 @@ impl Status {
             draining: server.is_stopping(),
             opened: server.journal.opened(),
             held: held
-                .map(|it| HeldStatus {
-                    id: it.connection.upgrade().map(|client| client.id),
-                    position: it.position,
-                    waited: it.waited,
+                .map(|it| {
+                    let client = it.connection.upgrade();
+                    let shown = client.as_ref().filter(|_| peers == Peers::Shown);
+                    HeldStatus {
+                        id: client.as_ref().map(|it| it.id),
+                        position: it.position,
+                        waited: it.waited,
+                        peer: shown.map(|it| it.peer),
+                    }
                 })
                 .collect(),
             messages: metrics.traffic().into(),
@@ -159,6 +186,7 @@ impl Status {
                     count,
                 })
                 .collect(),
+            max_wait: server.settings.queue.max_wait,
             history: server.history.usual().cloned(),
         }
     }

@@ -182,6 +182,25 @@ impl<S: Stream> Asked<S> {
         answer
     }
 
+    /// The next line of what follows the answer's head, without its end; `None` where the server has
+    /// ended the connection instead.
+    ///
+    /// # Panics
+    ///
+    /// If the connection breaks.
+    pub async fn line(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.read.iter().position(|&it| it == b'\n') {
+                let line = self.read.split_to(end + 1);
+                return Some(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+            }
+            let came = self.stream.read_buf(&mut self.read).await;
+            if came.expect("no reset") == 0 {
+                return None;
+            }
+        }
+    }
+
     async fn read_on(&mut self) {
         let came = self.stream.read_buf(&mut self.read).await;
         let came = came.unwrap_or_else(|error| panic!("{error} after {:?}", self.read));

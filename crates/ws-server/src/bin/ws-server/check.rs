@@ -9,7 +9,7 @@ use ws_server::settings::StepSettings;
 
 use crate::Exit;
 use crate::cli::SettingsArgs;
-use crate::plan::Plan;
+use crate::plan::{Bound, Plan};
 use crate::view::Screen;
 
 pub(crate) fn check(args: &SettingsArgs, vars: &Vars) -> Exit {
@@ -22,7 +22,12 @@ pub(crate) fn check(args: &SettingsArgs, vars: &Vars) -> Exit {
         // It becomes a free one when it is bound; any other does to make a plan.
         listens.set_port(1);
     }
-    let plan = match Plan::new(&loaded.settings, vars, listens, false, &Screen::plain()) {
+    let bound = Bound {
+        clients: listens,
+        admin: None,
+        is_inherited: false,
+    };
+    let plan = match Plan::new(&loaded.settings, vars, bound, &Screen::plain()) {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("ws-server: {error:#}");

@@ -27,6 +27,15 @@ const SPARE_DESCRIPTORS: u64 = 100;
 
 const SOMAXCONN: &str = "/proc/sys/net/core/somaxconn";
 
+/// What the process listens on by the time it has a plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) clients: SocketAddr,
+    pub(crate) admin: Option<SocketAddr>,
+    /// The clients' listener was passed to us.
+    pub(crate) is_inherited: bool,
+}
+
 pub(crate) struct Plan {
     pub(crate) startup: Sequence,
     /// The steps that are looked at after startup, too.
@@ -41,18 +50,11 @@ impl Plan {
     pub(crate) fn new(
         settings: &Settings,
         vars: &Vars,
-        listens: SocketAddr,
-        is_inherited: bool,
+        bound: Bound,
         screen: &Screen,
     ) -> anyhow::Result<Self> {
         let mut startup = Sequence::builder()
-            .step(telemetry_step(
-                settings,
-                vars,
-                listens,
-                is_inherited,
-                screen,
-            ))
+            .step(telemetry_step(settings, vars, bound, screen))
             .step(config_step(settings, vars))
             .step(descriptors_step(settings.limits.max_connections));
         let mut monitors = Vec::new();
@@ -69,7 +71,7 @@ impl Plan {
         if let Some(application) = application {
             startup = startup.step(application);
         }
-        startup = startup.step(listener_step(listens)?);
+        startup = startup.step(listener_step(bound.clients)?);
         if vars.get("NOTIFY_SOCKET").is_some() {
             startup = startup.step(systemd_step());
         }
@@ -83,19 +85,17 @@ impl Plan {
 }
 
 /// Installs the log, then says where the server can be reached already.
-fn telemetry_step(
-    settings: &Settings,
-    vars: &Vars,
-    listens: SocketAddr,
-    is_inherited: bool,
-    screen: &Screen,
-) -> Step {
+fn telemetry_step(settings: &Settings, vars: &Vars, bound: Bound, screen: &Screen) -> Step {
     let log = settings.log.clone();
     let (vars, screen) = (vars.clone(), screen.clone());
     Step::new(Phase::Init, "telemetry", move || async move {
         telemetry::install(&log, &screen, &vars)?;
+        let listens = bound.clients;
         info!(%listens, version = env!("CARGO_PKG_VERSION"), "listening");
-        if is_inherited {
+        if let Some(admin) = bound.admin {
+            info!("admin pages at http://{admin}/");
+        }
+        if bound.is_inherited {
             info!("the listener was inherited (LISTEN_FDS): server.listen is ignored");
         }
         anyhow::Ok(())

@@ -15,7 +15,7 @@ use crate::Exit;
 use crate::child::{Code, News};
 use crate::cli::SettingsArgs;
 use crate::inherited;
-use crate::plan::Plan;
+use crate::plan::{Bound, Plan};
 use crate::view::{Screen, show_startup};
 
 pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
@@ -70,24 +70,27 @@ async fn serve(
         Some(inherited) => TcpListener::from_std(inherited)?,
         None => ws_server::bind(&loaded.settings)?,
     };
+    let admin = ws_server::bind_admin(&loaded.settings)?;
     let environment = Environment::from_vars(vars);
     let screen = match loaded.settings.log.format {
         LogFormat::Text => Screen::of_stderr(vars),
         LogFormat::Json => Screen::plain(),
+    };
+    let bound = Bound {
+        clients: listener.local_addr()?,
+        admin: admin.as_ref().map(TcpListener::local_addr).transpose()?,
+        is_inherited,
     };
     let Plan {
         startup,
         monitors,
         supervisor,
         probes: _kept,
-    } = Plan::new(
-        &loaded.settings,
-        vars,
-        listener.local_addr()?,
-        is_inherited,
-        &screen,
-    )?;
+    } = Plan::new(&loaded.settings, vars, bound, &screen)?;
     let mut builder = Server::builder().environment(environment);
+    if let Some(admin) = admin {
+        builder = builder.admin_on(admin);
+    }
     if loaded.settings.server.handler == HandlerKind::Proxy {
         builder = builder.proxy(&loaded.settings.proxy)?;
     }
