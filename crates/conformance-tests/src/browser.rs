@@ -34,9 +34,11 @@ use crate::happens;
 const LISTENING: &str = "DevTools listening on ";
 
 /// Resolves when the condition holds, without looking again before something on the page has
-/// changed.
+/// changed. What it is about may not be there yet.
 const UNTIL: &str = "new Promise((done) => {
-    const holds = () => ($CONDITION);
+    const holds = () => {
+        try { return $CONDITION; } catch { return false; }
+    };
     if (holds()) return done();
     const observer = new MutationObserver(() => {
         if (!holds()) return;

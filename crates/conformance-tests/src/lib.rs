@@ -13,6 +13,7 @@ pub mod network;
 pub mod running;
 pub mod servers;
 pub mod simulation;
+pub mod situations;
 pub mod startup;
 pub mod wire;
 

@@ -14,8 +14,6 @@ use tokio::net::{TcpListener, TcpStream};
 use ws_server::settings::ProxySettings;
 use ws_server::{ServeError, ServerBuilder};
 
-use super::*;
-
 const OPERATORS: [&str; 4] = ["/", "/status", "/status/events", "/metrics"];
 const HEALTH: [&str; 3] = ["/livez", "/startupz", "/readyz"];
 

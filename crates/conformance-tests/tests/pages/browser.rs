@@ -1,1 +1,232 @@
-//! later
+//! The page in a real browser: what it says, and that everybody can read it.
+
+use conformance_tests::browser::{Browser, Scheme};
+use conformance_tests::client::Asked;
+use conformance_tests::network::Net;
+use conformance_tests::situations::{REFUSED, Situation};
+use serde_json::json;
+
+use super::*;
+
+/// How long the shortest step of a startup takes.
+const PACE: Duration = ms(20);
+
+/// All text whose colour is too near to that of the ground for everybody to read (WCAG AA).
+const UNREADABLE: &str = "(() => {
+    const light = (color) => {
+        const parts = color.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+            const c = part / 255;
+            return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+    };
+    const ground = light(getComputedStyle(document.body).backgroundColor);
+    const texts = [...document.body.querySelectorAll('*')].filter((element) =>
+        element.checkVisibility()
+        && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
+    return texts.filter((element) => {
+        const style = getComputedStyle(element);
+        const ink = light(element.localName === 'text' ? style.fill : style.color);
+        return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05) < 4.5;
+    }).map((element) => element.textContent);
+})()";
+
+/// The page of this situation, once it says so.
+async fn looking_at(situation: &Situation, says: &str) -> Option<Browser> {
+    let mut browser = Browser::start().await?;
+    browser.looks(1200, Scheme::Light).await;
+    browser.visit(&situation.page()).await;
+    browser
+        .until(&format!(
+            "document.querySelector('h1').textContent.includes({})",
+            json!(says)
+        ))
+        .await;
+    Some(browser)
+}
+
+/// Nobody has to scroll sideways, everything can be read, and the page has kept to its policy.
+async fn is_fit_for_all(browser: &mut Browser) {
+    for scheme in [Scheme::Light, Scheme::Dark] {
+        for width in [1200, 400] {
+            browser.looks(width, scheme).await;
+            let scrolls = "document.documentElement.scrollWidth - innerWidth";
+            let how = format!("{width} px, {}", scheme.as_str());
+            assert_eq!(browser.evaluate(scrolls).await, 0, "{how}");
+            assert_eq!(browser.evaluate(UNREADABLE).await, json!([]), "{how}");
+        }
+    }
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[tokio::test]
+async fn o4_a_slow_start_is_seen_while_it_happens() {
+    let mut slow = Situation::slow(PACE).await;
+    let says = "Closed: starting, waiting for model (services) for ";
+    let Some(mut browser) = looking_at(&slow, says).await else {
+        return;
+    };
+    let more = browser.text("#more").await;
+    assert!(more.contains("In earlier starts it took 3.1 s."), "{more}");
+    assert!(more.contains("5 clients are held"), "{more}");
+    // The one that is in the way is marked, and by a word.
+    assert_eq!(browser.text(".chip").await, "waiting here");
+    let blocker = "document.querySelector('.chip').closest('tr').cells[0].textContent";
+    assert_eq!(browser.evaluate(blocker).await, "model waiting here");
+    let held = "[...document.querySelectorAll('#held tbody th')].map((it) => it.textContent)";
+    assert_eq!(
+        browser.evaluate(held).await,
+        json!(["1", "2", "3", "4", "5"])
+    );
+    let sum = browser.text("#held-sum").await;
+    assert!(sum.starts_with("5 of 50 places taken."), "{sum}");
+    assert_eq!(browser.text("#link").await, "● live");
+
+    // How long it has been goes on, and is not said aloud again and again.
+    let said = browser.text("#said").await;
+    let now = browser.text("h1").await;
+    browser
+        .until(&format!(
+            "document.querySelector('h1').innerText !== {}",
+            json!(now)
+        ))
+        .await;
+    assert_eq!(browser.text("#said").await, said);
+    is_fit_for_all(&mut browser).await;
+
+    slow.finish();
+    browser
+        .until("document.querySelector('#said').textContent === 'Open: clients are served.'")
+        .await;
+    browser.until("document.title === 'Open · ws-server'").await;
+    let nobody = "document.querySelector('#held').textContent.includes('Nobody is held.')";
+    browser.until(nobody).await;
+}
+
+#[tokio::test]
+async fn o4_s8_a_failed_start_names_step_and_error() {
+    let failed = Situation::failed(PACE).await;
+    let says = format!("Startup failed at postgres: {REFUSED}");
+    let Some(mut browser) = looking_at(&failed, &says).await else {
+        return;
+    };
+    assert_eq!(browser.text(".chip").await, "failed");
+    assert_eq!(browser.text(".note td").await, REFUSED);
+    is_fit_for_all(&mut browser).await;
+}
+
+#[tokio::test]
+async fn o4_p4_a_degraded_start_says_what_it_goes_without() {
+    let degraded = Situation::degraded(PACE).await;
+    let says = "Open, degraded: clients are served.";
+    let Some(mut browser) = looking_at(&degraded, says).await else {
+        return;
+    };
+    assert_eq!(
+        browser.text("#more").await,
+        "Started without redis (connection refused)."
+    );
+    assert_eq!(browser.text(".chip").await, "failed, optional");
+    browser
+        .until("document.querySelector('#connections').textContent.startsWith('3 live, 3 so far')")
+        .await;
+    is_fit_for_all(&mut browser).await;
+
+    // It is the same page behind `/-/`, which is where it is in front of an application.
+    browser.visit(&format!("{}-/", degraded.page())).await;
+    browser
+        .until("document.title.startsWith('Open, degraded')")
+        .await;
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[tokio::test]
+async fn o4_q8_a_gate_that_closed_again_says_why() {
+    let mut closed = Situation::closed_again(PACE).await;
+    let says = "Closed again: upstream is not ready";
+    let Some(mut browser) = looking_at(&closed, says).await else {
+        return;
+    };
+    let more = browser.text("#more").await;
+    assert!(more.contains("upstream: known to be down."), "{more}");
+    assert!(more.contains("3 clients are held"), "{more}");
+    is_fit_for_all(&mut browser).await;
+    closed.finish();
+    browser.until("document.title.startsWith('Open')").await;
+}
+
+#[tokio::test]
+async fn o3_o4_where_there_is_no_room_for_events_the_page_asks() {
+    let mut slow = Situation::slow(PACE).await;
+    let mut seated = Vec::new();
+    for _ in 0..64 {
+        let request = "GET /status/events HTTP/1.1\r\nHost: test\r\n\r\n";
+        let mut asked = Asked::with(slow.server.network.connect().await, request).await;
+        assert_eq!(asked.answer().await.status, 200);
+        seated.push(asked);
+    }
+    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
+        return;
+    };
+    assert_eq!(browser.text("#link").await, "◐ polling every second");
+    slow.finish();
+    browser.until("document.title.startsWith('Open')").await;
+    let complaints = browser.complaints();
+    assert!(
+        complaints.iter().all(|it| it.contains("503")),
+        "{complaints:?}"
+    );
+}
+
+#[tokio::test]
+async fn o4_silence_is_told_and_what_was_known_is_shown_as_old() {
+    let slow = Situation::slow(PACE).await;
+    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
+        return;
+    };
+    slow.server.abort();
+    browser
+        .until("document.querySelector('#link').textContent.startsWith('▲ no answer for ')")
+        .await;
+    assert_eq!(browser.evaluate("document.body.className").await, "stale");
+    // As old as it is: it does not go on by itself.
+    let then = browser.text("h1").await;
+    assert!(then.contains("waiting for model"), "{then}");
+    let silence = browser.text("#link").await;
+    browser
+        .until(&format!(
+            "document.querySelector('#link').innerText !== {}",
+            json!(silence)
+        ))
+        .await;
+    assert_eq!(browser.text("h1").await, then);
+}
+
+#[tokio::test]
+async fn o4_the_page_is_for_keyboards_and_readers_too() {
+    let slow = Situation::slow(PACE).await;
+    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
+        return;
+    };
+    for stop in ["Held clients, in order", "status", "metrics", "readyz"] {
+        browser.presses("Tab").await;
+        let focused = "document.activeElement.ariaLabel || document.activeElement.textContent";
+        assert_eq!(browser.evaluate(focused).await, stop);
+        let outline = "getComputedStyle(document.activeElement).outline";
+        let outline = browser.evaluate(outline).await;
+        assert!(outline.as_str().unwrap().contains("solid 3px"), "{outline}");
+    }
+    for nameless in [
+        // Whoever hears a table has to hear what its cells are of.
+        "th:not([scope])",
+        "svg[role=img]:not([aria-label]), svg:not([role=img], [aria-hidden])",
+        "section:not([aria-labelledby])",
+        // Only what matters is said unasked.
+        "[aria-live]:not(#said), [role=alert], [role=status]",
+    ] {
+        let found = format!("document.querySelectorAll('{nameless}').length");
+        assert_eq!(browser.evaluate(&found).await, 0, "{nameless}");
+    }
+    let headings = "[...document.querySelectorAll('h1, h2, h3')].map((it) => it.localName).join()";
+    assert_eq!(browser.evaluate(headings).await, "h1,h2,h2,h2,h2,h2");
+}

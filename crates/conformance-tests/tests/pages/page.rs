@@ -29,6 +29,12 @@ async fn o4_s1_the_page_is_there_before_anything_else_is_done() {
         assert_eq!(page.field("referrer-policy"), Some("no-referrer"));
         assert!(page.body.ends_with("</html>\n"), "{path}");
     }
+    // Who lets no script run is told where to look.
+    let page = server.get("/").await.body;
+    let [told] = elements(&page, "noscript")[..] else {
+        panic!("one noscript")
+    };
+    assert!(told.contains("<a href=\"status\">status</a>"), "{told}");
     // A relative address means something else behind it.
     assert_eq!(server.get("/-").await.status, 404);
 }
