@@ -1,7 +1,10 @@
 //! The half of a gate that opens and closes it.
 
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroUsize};
 
+#[cfg(doc)]
+use crate::QueueConfig;
 use crate::clock::now;
 use crate::{HoldQueue, QueueStatus, Refusal};
 
@@ -30,6 +33,21 @@ impl<C> Gate<C> {
     /// Holds everyone who comes from now on, and those whom a paced release has not admitted yet.
     pub fn close(&self) {
         self.queue.shared.turnstile.close(now());
+    }
+
+    /// Releases at another pace from now on: at most `per_second` a second, evenly spaced, and at
+    /// most `in_flight` admitted and not yet acknowledged; 0 for either is no limit, as in
+    /// [`QueueConfig::release_per_second`] and [`QueueConfig::release_in_flight`], which it replaces.
+    ///
+    /// In the middle of a release, too: the next admission is due so long after the last one as the
+    /// new pace says, or at once. What has been admitted stays so; over a lower `in_flight` nobody is
+    /// admitted until enough have been acknowledged.
+    pub fn set_release(&self, per_second: u32, in_flight: usize) {
+        self.queue.shared.turnstile.set_release(
+            now(),
+            NonZeroU32::new(per_second),
+            NonZeroUsize::new(in_flight),
+        );
     }
 
     /// Resolves when the gate was closed by somebody who found that what lies behind it has gone

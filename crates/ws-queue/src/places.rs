@@ -7,7 +7,7 @@
 //! and a connection that is given back finds its old place again by its number.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use crate::pace::Pace;
@@ -19,10 +19,6 @@ pub(crate) type Position = u64;
 
 /// How often connections that died under a living ticket are looked for.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-
-/// How many places one such look visits at most, so that a look costs the same whatever the
-/// number held; the looks go round.
-const LOOK_BUDGET: usize = 1024;
 
 /// Whose place it is: all that the state machine asks of it.
 pub(crate) trait Seat: Clone {
@@ -147,6 +143,18 @@ impl<S: Seat> Places<S> {
         }
     }
 
+    /// Releases at this pace from now on, in the middle of a release, too.
+    pub(crate) fn set_release(
+        &mut self,
+        now: Instant,
+        per_second: Option<NonZeroU32>,
+        in_flight: Option<NonZeroUsize>,
+    ) {
+        self.pace.set(per_second);
+        self.in_flight = in_flight.map_or(usize::MAX, NonZeroUsize::get);
+        self.advance(now);
+    }
+
     /// Whether it was open.
     // Releasing | Open -> Closed
     pub(crate) fn close(&mut self) -> bool {
@@ -237,7 +245,7 @@ impl<S: Seat> Places<S> {
     pub(crate) fn tick(&mut self, now: Instant) {
         self.expire(now);
         if self.next_look.is_some_and(|at| at <= now) {
-            self.reclaim(LOOK_BUDGET);
+            self.reclaim_some();
             self.next_look = Some(now + LOOK_INTERVAL);
         }
         self.advance(now);
@@ -285,18 +293,6 @@ impl<S: Seat> Places<S> {
         self.waiting.len() + self.leased.len()
     }
 
-    /// Whether there is a free place, after those that nobody living needs have been reclaimed.
-    fn make_room(&mut self, now: Instant) -> bool {
-        if self.size() >= self.max_size {
-            self.expire(now);
-        }
-        if self.size() >= self.max_size {
-            self.reclaim(usize::MAX);
-            self.reclaim_leased();
-        }
-        self.size() < self.max_size
-    }
-
     fn place(&self, now: Instant, seat: S) -> Place<S> {
         Place {
             seat,
@@ -326,44 +322,6 @@ impl<S: Seat> Places<S> {
             if let Some(place) = self.take_waiting(position) {
                 self.conclude(place, Resolution::Expired);
             }
-        }
-    }
-
-    /// Ends the places whose connections have died, looking at `budget` of the waiting at most,
-    /// from where the last look ended.
-    fn reclaim(&mut self, budget: usize) {
-        let from = if budget < self.waiting.len() {
-            self.looked_up_to
-        } else {
-            0
-        };
-        let mut visited = 0;
-        let mut dead = Vec::new();
-        self.looked_up_to = 0;
-        for (&position, place) in self.waiting.range(from..).take(budget) {
-            visited += 1;
-            if visited == budget {
-                self.looked_up_to = position + 1;
-            }
-            if !place.seat.is_alive() {
-                dead.push(position);
-            }
-        }
-        for position in dead {
-            if let Some(place) = self.take_waiting(position) {
-                self.conclude(place, Resolution::Abandoned);
-            }
-        }
-    }
-
-    /// The same for those whose leases are out. They have been told how their wait ended, so this
-    /// matters only where room is wanted.
-    fn reclaim_leased(&mut self) {
-        let dead = self
-            .leased
-            .extract_if(.., |_, place| !place.seat.is_alive());
-        for (_, place) in dead.collect::<Vec<_>>() {
-            self.conclude(place, Resolution::Abandoned);
         }
     }
 
@@ -409,5 +367,6 @@ impl<S: Seat> Places<S> {
     }
 }
 
+mod reclaim;
 #[cfg(test)]
 mod tests;

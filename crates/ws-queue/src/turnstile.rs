@@ -8,6 +8,7 @@
 //! * set once the last of the held has been admitted, so nobody overtakes them;
 //! * cleared before anybody can be held, so nobody is held behind an open gate.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -87,6 +88,15 @@ impl<C> Turnstile<C> {
 
     pub(crate) fn close(&self, now: Instant) -> bool {
         self.locked(now, Places::close)
+    }
+
+    pub(crate) fn set_release(
+        &self,
+        now: Instant,
+        per_second: Option<NonZeroU32>,
+        in_flight: Option<NonZeroUsize>,
+    ) {
+        self.locked(now, |places| places.set_release(now, per_second, in_flight));
     }
 
     pub(crate) fn end(&self, now: Instant, why: Refusal) {

@@ -86,6 +86,55 @@ async fn q5_at_most_so_many_are_in_flight() {
     lease(third).acknowledge();
 }
 
+#[tokio::test(start_paused = true)]
+async fn q5_another_pace_holds_in_the_middle_of_a_release() {
+    let (gate, queue) = gate(&QueueConfig::default().release_per_second(1));
+    let clients = clients(20);
+    let t0 = Instant::now();
+    let tickets: Vec<_> = clients.iter().map(|client| held(&queue, client)).collect();
+    let admitted = tickets.into_iter().map(|ticket| async move {
+        let Outcome::Admitted(lease) = ticket.await else {
+            panic!("not admitted")
+        };
+        lease.acknowledge();
+        t0.elapsed().as_millis()
+    });
+    let admitted: Vec<_> = admitted.map(tokio::spawn).collect();
+    gate.open();
+    sleep_until(t0 + Duration::from_millis(1500)).await;
+    // The next one would be due in half a second; at ten a second it is overdue.
+    gate.set_release(10, 0);
+    sleep_until(t0 + Duration::from_millis(1950)).await;
+    gate.set_release(0, 0);
+    let mut at = Vec::new();
+    for admitted in admitted {
+        at.push(admitted.await.expect("admitted"));
+    }
+    assert_eq!(at[..7], [0, 1000, 1500, 1600, 1700, 1800, 1900]);
+    assert!(at[7..].iter().all(|&at| at == 1950), "{at:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn q5_fewer_in_flight_hold_the_next_until_enough_are_acknowledged() {
+    let (gate, queue) = gate(&QueueConfig::default().release_in_flight(3));
+    let clients = clients(5);
+    let tickets: Vec<_> = clients.iter().map(|client| held(&queue, client)).collect();
+    let tickets = <[Ticket<usize>; 5]>::try_from(tickets).expect("five");
+    gate.open();
+    let [first, second, third, mut fourth, mut fifth] = tickets;
+    let [first, second, third] = [first, second, third].map(lease);
+    gate.set_release(0, 2);
+    first.acknowledge();
+    assert!((&mut fourth).now_or_never().is_none(), "two are in flight");
+    second.acknowledge();
+    let fourth = lease(fourth);
+    assert!((&mut fifth).now_or_never().is_none(), "two are in flight");
+    gate.set_release(0, 3);
+    lease(fifth).acknowledge();
+    fourth.acknowledge();
+    third.acknowledge();
+}
+
 /// Cost is measured by the benchmarks; here only that the size changes nothing in what happens.
 #[tokio::test(start_paused = true)]
 async fn q7_a_hundred_thousand_places_are_entered_left_and_expired() {

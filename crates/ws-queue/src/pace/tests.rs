@@ -76,6 +76,26 @@ fn q5_no_more_than_so_many_a_second_over_any_window() {
 }
 
 #[test]
+fn q5_another_pace_counts_from_the_last_admission() {
+    let t0 = tokio::time::Instant::now().into_std();
+    let mut pace = Pace::new(NonZeroU32::new(1));
+    pace.spend(t0);
+    let in_between = t0 + ms(50);
+    pace.set(NonZeroU32::new(10));
+    assert_eq!(pace.next(in_between), Some(t0 + ms(100)));
+    pace.set(None);
+    assert_eq!(pace.next(in_between), None);
+    pace.spend(in_between);
+    pace.set(NonZeroU32::new(2));
+    assert_eq!(pace.next(in_between), Some(in_between + ms(500)));
+    // What the slower pace left unused is not saved up.
+    let late = t0 + ms(900);
+    pace.set(NonZeroU32::new(1000));
+    pace.spend(late);
+    assert_eq!(pace.next(late), Some(late + ms(1)));
+}
+
+#[test]
 fn a_tick_a_little_late_is_made_up_for() {
     assert_eq!(
         admissions(100, &[ms(0), ms(12), ms(8)]),

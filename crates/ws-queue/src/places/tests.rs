@@ -2,7 +2,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Arrival, LOOK_BUDGET, LOOK_INTERVAL, Origin, Places, Position, Seat};
+use super::reclaim::LOOK_BUDGET;
+use super::{Arrival, LOOK_INTERVAL, Origin, Places, Position, Seat};
 use crate::slot::Resolution;
 use crate::{QueueConfig, Refusal};
 

@@ -20,6 +20,8 @@ pub(super) enum Op {
     Hold,
     Open,
     Close,
+    /// At most so many a second and so many in flight.
+    SetRelease(u32, usize),
     Fail,
     Drain,
     Pass(Duration),
@@ -41,6 +43,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Hold),
         4 => Just(Op::Open),
         4 => Just(Op::Close),
+        2 => release().prop_map(|(per_second, in_flight)| Op::SetRelease(per_second, in_flight)),
         // Rarely: what comes after it is dull.
         1 => prop_oneof![9 => Just(Op::Open), 1 => Just(Op::Fail), 1 => Just(Op::Drain)],
         5 => select(passing.to_vec()).prop_map(Op::Pass),
@@ -49,24 +52,20 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn release() -> impl Strategy<Value = (u32, usize)> {
+    let per_second = select(vec![0, 0, 1, 10, 1000, 4000]);
+    (per_second, prop_oneof![Just(0), 1..4usize])
+}
+
 pub(super) fn limits() -> impl Strategy<Value = Limits> {
     let waits = [0, 1, 100, 101, 250, 1000].map(ms).to_vec();
-    let in_flight = prop_oneof![Just(0), 1..4usize];
-    let per_second = select(vec![0, 0, 1, 10, 1000, 4000]);
-    (
-        0..6usize,
-        select(waits),
-        in_flight,
-        per_second,
-        any::<bool>(),
+    (0..6usize, select(waits), release(), any::<bool>()).prop_map(
+        |(max_size, max_wait, (per_second, in_flight), refuse_at_first)| Limits {
+            max_size,
+            max_wait,
+            in_flight,
+            per_second,
+            refuse_at_first,
+        },
     )
-        .prop_map(
-            |(max_size, max_wait, in_flight, per_second, refuse_at_first)| Limits {
-                max_size,
-                max_wait,
-                in_flight,
-                per_second,
-                refuse_at_first,
-            },
-        )
 }

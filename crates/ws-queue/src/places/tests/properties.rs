@@ -2,6 +2,7 @@
 //! checked once more from the outside, by what each connection was told.
 
 use std::cell::Cell;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,11 @@ impl World {
                 self.reference.open(now);
             }
             Op::Close => assert_eq!(self.places.close(), self.reference.close()),
+            Op::SetRelease(per_second, in_flight) => {
+                let (rate, most) = (NonZeroU32::new(per_second), NonZeroUsize::new(in_flight));
+                self.places.set_release(now, rate, most);
+                self.reference.set_release(now, per_second, in_flight);
+            }
             Op::Fail => self.end(Refusal::Failed),
             Op::Drain => self.end(Refusal::Draining),
             Op::Pass(time) => self.now += time,

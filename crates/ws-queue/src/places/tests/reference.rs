@@ -38,7 +38,7 @@ pub(super) struct Reference {
     /// Those who have a place.
     known: Vec<Known>,
     next_look: Option<Instant>,
-    next_admission: Option<Instant>,
+    last_admission: Option<Instant>,
     totals: QueueStatus,
     /// Whose wait ended in the last step, and how.
     pub(super) told: Vec<(Position, Resolution)>,
@@ -55,7 +55,7 @@ impl Reference {
             },
             known: Vec::new(),
             next_look: None,
-            next_admission: None,
+            last_admission: None,
             totals: QueueStatus::default(),
             told: Vec::new(),
         }
@@ -88,6 +88,11 @@ impl Reference {
             self.doors = Doors::Open;
             self.tick(now);
         }
+    }
+
+    pub(super) fn set_release(&mut self, now: Instant, per_second: u32, in_flight: usize) {
+        (self.limits.per_second, self.limits.in_flight) = (per_second, in_flight);
+        self.admit(now);
     }
 
     pub(super) fn close(&mut self) -> bool {
@@ -200,7 +205,7 @@ impl Reference {
         {
             let in_flight = self.known.len() - self.waiting();
             let crowded = self.limits.in_flight > 0 && in_flight >= self.limits.in_flight;
-            let paced = self.next_admission.is_some_and(|at| at > now);
+            let paced = self.due().is_some_and(|at| at > now);
             let first = &mut self.known[first];
             let position = first.client.position;
             if !first.client.is_alive() {
@@ -223,13 +228,16 @@ impl Reference {
 
     /// Evenly spaced; a tick that is 2 ms late may be made up for, an idle time may not.
     fn spend(&mut self, now: Instant) {
-        if self.limits.per_second > 0 {
-            let due = match self.next_admission {
-                Some(due) if now - due <= ms(2) => due,
-                _ => now,
-            };
-            self.next_admission = Some(due + Duration::from_secs(1) / self.limits.per_second);
-        }
+        self.last_admission = match self.due() {
+            Some(due) if now - due <= ms(2) => Some(due),
+            _ => Some(now),
+        };
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let per_second = self.limits.per_second;
+        let last = self.last_admission.filter(|_| per_second > 0)?;
+        Some(last + Duration::from_secs(1) / per_second)
     }
 
     fn give_up_place(&mut self, now: Instant, position: Position, end: Resolution) -> bool {
