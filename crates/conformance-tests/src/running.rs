@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use ws_server::settings::Settings;
-use ws_server::{Listener, ServeError, Server, ServerBuilder, StatusWatch};
+use ws_server::{Listener, Reloader, ServeError, Server, ServerBuilder, StatusWatch};
 
 use crate::client::{Answer, Asked, Client, upgrade};
 use crate::network::{Memory, MemoryListener, Net, memory};
@@ -35,6 +35,7 @@ pub struct Running<N> {
     pub network: N,
     /// What it shows of itself.
     pub watch: StatusWatch,
+    reloader: Reloader,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<Result<(), ServeError>>,
 }
@@ -97,9 +98,17 @@ impl<N> Running<N> {
         Self {
             network,
             watch: server.status(),
+            reloader: server.reloader(),
             stop: Some(stop),
             run: tokio::spawn(server.run()),
         }
+    }
+
+    /// Puts in effect what can be of the default settings with this change.
+    pub fn reload(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        self.reloader.apply(&settings);
     }
 
     /// Tells it to stop.

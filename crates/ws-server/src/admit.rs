@@ -22,8 +22,8 @@ pub(crate) async fn accept<T: Transport>(
 ) -> Option<(Socket<T>, Request)> {
     let request = pending.request().clone();
     let subprotocol = (server.choose_subprotocol)(&request);
-    let limits = &server.settings.limits;
-    let accepted = pending.accept(subprotocol.as_deref(), limits);
+    let limits = server.limits();
+    let accepted = pending.accept(subprotocol.as_deref(), &limits);
     let socket = timeout(limits.handshake_timeout, accepted)
         .await
         .ok()?

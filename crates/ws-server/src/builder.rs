@@ -315,7 +315,7 @@ impl ServerBuilder {
             listener,
             admin,
             startup,
-            gate,
+            gate: Arc::new(gate),
             shared: Arc::new(shared),
             is_shared_listener,
             stop,

@@ -76,6 +76,7 @@ pub mod probe;
 mod proxy;
 mod refusal;
 mod registry;
+mod reload;
 mod request;
 mod serve;
 mod server;
@@ -96,6 +97,7 @@ pub use message::{Message, Utf8Bytes};
 pub use notify::{NotifySocket, Said};
 #[cfg(feature = "proxy")]
 pub use proxy::InvalidUpstream;
+pub use reload::Reloader;
 pub use request::Request;
 pub use server::Server;
 pub use status::StatusWatch;

@@ -20,8 +20,6 @@ pub(crate) struct Client {
 }
 
 pub(crate) struct Registry {
-    max_connections: usize,
-    max_per_ip: usize,
     clients: DashMap<u64, Weak<Client>>,
     per_ip: DashMap<IpAddr, usize>,
     count: AtomicUsize,
@@ -39,10 +37,8 @@ pub(crate) struct Connections {
 }
 
 impl Registry {
-    pub(crate) fn new(limits: &LimitSettings) -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            max_connections: limits.max_connections,
-            max_per_ip: limits.max_connections_per_ip,
             clients: DashMap::new(),
             per_ip: DashMap::new(),
             count: AtomicUsize::new(0),
@@ -54,14 +50,18 @@ impl Registry {
     }
 
     /// Takes a client in; `None` where it would be one too many, in all or from its address.
-    pub(crate) fn register(self: &Arc<Self>, peer: SocketAddr) -> Option<Registered> {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        limits: &LimitSettings,
+    ) -> Option<Registered> {
         let client = Arc::new(Client {
             id: self.ids.fetch_add(1, Ordering::Relaxed),
             peer,
             is_live: AtomicBool::new(false),
         });
         // In one step, so that nobody is refused because of another who was.
-        let one_more = |count| (count < self.max_connections).then_some(count + 1);
+        let one_more = |count| (count < limits.max_connections).then_some(count + 1);
         self.count
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
             .ok()?;
@@ -69,14 +69,15 @@ impl Registry {
             registry: Arc::clone(self),
             client,
         };
-        if self.max_per_ip > 0 {
+        // Without a limit, too: one that is set later finds all who are there.
+        let from_there = {
             let mut from_there = self.per_ip.entry(peer.ip()).or_default();
             *from_there += 1;
-            if *from_there > self.max_per_ip {
-                // Released before `registered` is dropped, which takes it again.
-                drop(from_there);
-                return None;
-            }
+            *from_there
+        };
+        let most = limits.max_connections_per_ip;
+        if most > 0 && from_there > most {
+            return None;
         }
         let weak = Arc::downgrade(&registered.client);
         self.clients.insert(registered.client.id, weak);
@@ -132,15 +133,12 @@ impl Drop for Registered {
     fn drop(&mut self) {
         let registry = &self.registry;
         registry.clients.remove(&self.client.id);
-        if registry.max_per_ip > 0 {
-            let ip = self.client.peer.ip();
-            if let Some(mut from_there) = registry.per_ip.get_mut(&ip) {
-                *from_there -= 1;
-            }
-            registry
-                .per_ip
-                .remove_if(&ip, |_, from_there| *from_there == 0);
+        let ip = self.client.peer.ip();
+        if let Some(mut from_there) = registry.per_ip.get_mut(&ip) {
+            *from_there -= 1;
         }
+        let left = |_: &IpAddr, from_there: &usize| *from_there == 0;
+        registry.per_ip.remove_if(&ip, left);
         if self.client.is_live.load(Ordering::Relaxed) {
             registry.live.fetch_sub(1, Ordering::Relaxed);
         }
@@ -164,14 +162,14 @@ mod tests {
             max_connections: 2,
             ..LimitSettings::default()
         };
-        let registry = Registry::new(&limits);
-        let held = registry.register(peer(1)).expect("room");
-        let live = registry.register(peer(1)).expect("room");
+        let registry = Registry::new();
+        let held = registry.register(peer(1), &limits).expect("room");
+        let live = registry.register(peer(1), &limits).expect("room");
         live.go_live();
-        assert!(registry.register(peer(2)).is_none());
+        assert!(registry.register(peer(2), &limits).is_none());
         assert_eq!(registry.connections(), Connections { live: 1, total: 1 });
         drop(held);
-        let next = registry.register(peer(2)).expect("room again");
+        let next = registry.register(peer(2), &limits).expect("room again");
         drop((live, next));
         assert!(registry.emptied().now_or_never().is_some() && registry.clients.is_empty());
         assert_eq!(registry.connections(), Connections { live: 0, total: 1 });
@@ -183,12 +181,14 @@ mod tests {
             max_connections_per_ip: 1,
             ..LimitSettings::default()
         };
-        let registry = Registry::new(&limits);
-        let first = registry.register(peer(1)).expect("room");
-        assert!(registry.register(peer(1)).is_none());
-        let _other = registry.register(peer(2)).expect("another address");
+        let registry = Registry::new();
+        let first = registry.register(peer(1), &limits).expect("room");
+        assert!(registry.register(peer(1), &limits).is_none());
+        let _other = registry
+            .register(peer(2), &limits)
+            .expect("another address");
         drop(first);
-        let _again = registry.register(peer(1)).expect("room again");
+        let _again = registry.register(peer(1), &limits).expect("room again");
         assert_eq!(registry.per_ip.len(), 2);
     }
 
@@ -198,12 +198,28 @@ mod tests {
             max_connections_per_ip: 2,
             ..LimitSettings::default()
         };
-        let registry = Registry::new(&limits);
-        let [first, second] = [(); 2].map(|()| registry.register(peer(1)).expect("room"));
+        let registry = Registry::new();
+        let [first, second] = [(); 2].map(|()| registry.register(peer(1), &limits).expect("room"));
         drop(first);
-        let third = registry.register(peer(1)).expect("room again");
-        assert!(registry.register(peer(1)).is_none());
+        let third = registry.register(peer(1), &limits).expect("room again");
+        assert!(registry.register(peer(1), &limits).is_none());
         drop((second, third));
         assert!(registry.per_ip.is_empty());
+    }
+    #[test]
+    fn s12_limits_that_are_set_later_count_those_who_are_there() {
+        let registry = Registry::new();
+        let [two, one] = [(2, 0), (9, 1)].map(|(all, per_ip)| LimitSettings {
+            max_connections: all,
+            max_connections_per_ip: per_ip,
+            ..LimitSettings::default()
+        });
+        let first = registry.register(peer(1), &two).expect("room");
+        let _second = registry.register(peer(1), &two).expect("room");
+        assert!(registry.register(peer(2), &two).is_none());
+        assert!(registry.register(peer(1), &one).is_none());
+        let _other = registry.register(peer(2), &one).expect("another address");
+        drop(first);
+        assert!(registry.register(peer(1), &one).is_none());
     }
 }

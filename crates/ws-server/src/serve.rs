@@ -41,7 +41,8 @@ pub(crate) async fn connection<T: Transport>(
     server: Arc<Shared>,
     arriving: TaskTrackerToken,
 ) {
-    match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
+    let limit = server.limits().handshake_timeout;
+    match head::read(&mut stream, limit).await {
         Ok(Head::Plain { read }) => {
             Box::pin(http::serve(
                 stream,
@@ -99,7 +100,7 @@ fn pending<T: Transport>(
         let detail = format!("WebSockets are served at {path}");
         return Err((stream, Answer::new("404 Not Found", "not_found", &detail)));
     }
-    let origins = &server.settings.limits.origins;
+    let origins = &server.limits().origins;
     if !origins.is_empty()
         && !request
             .header("origin")
@@ -216,13 +217,13 @@ async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
         kept,
         visit,
     } = admitted;
-    let limits = &server.settings.limits;
-    let mailbox = Arc::new(Mailbox::new(limits, kept));
+    let limits = server.limits();
+    let mailbox = Arc::new(Mailbox::new(&limits, kept));
     let client = Arc::clone(visit.client());
     let stopping = server.drain.watch(client.id);
     let connection = Connection::new(client, request, Arc::clone(&mailbox));
     let handler = (server.handlers)(connection);
-    Session::new(visit, socket, mailbox, handler, limits, stopping)
+    Session::new(visit, socket, mailbox, handler, &limits, stopping)
         .run()
         .await;
 }

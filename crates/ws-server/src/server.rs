@@ -23,6 +23,7 @@ use crate::error::ServeError;
 use crate::history;
 use crate::listener::Listener;
 use crate::registry::Client;
+use crate::reload::Reloader;
 use crate::serve;
 use crate::shared::Shared;
 use crate::status::StatusWatch;
@@ -70,7 +71,7 @@ pub struct Server<L = TcpListener> {
     pub(crate) listener: L,
     pub(crate) admin: Option<TcpListener>,
     pub(crate) startup: Sequence,
-    pub(crate) gate: Gate<Client>,
+    pub(crate) gate: Arc<Gate<Client>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) is_shared_listener: bool,
     pub(crate) stop: BoxFuture<'static, ()>,
@@ -109,6 +110,12 @@ impl<L: Listener> Server<L> {
     pub fn admin_addr(&self) -> io::Result<Option<SocketAddr>> {
         let admin = self.admin.as_ref();
         admin.map(TcpListener::local_addr).transpose()
+    }
+
+    /// Changes what can be changed while it runs. To be taken before [`run`](Self::run).
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader::new(&self.shared, &self.gate)
     }
 
     /// Runs startup, holds and serves clients, until it is told to stop. Then readiness says no,

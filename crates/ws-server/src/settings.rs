@@ -24,7 +24,7 @@ mod sections;
 
 pub use self::choices::{HandlerKind, HoldMode, LogFormat, RefuseWith, Restart, SlowReader};
 #[cfg(feature = "settings-load")]
-pub use self::load::{Entry, Loaded, Problem, Problems, Sources};
+pub use self::load::{Change, Entry, Loaded, Problem, Problems, Sources};
 pub use self::sections::{
     AdminSettings, ChildSettings, GuardSettings, LimitSettings, LogSettings, ProxySettings,
     QueueSettings, ServerSettings, ShutdownSettings, StartupSettings, StepSettings,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use readiness_guard::ReadinessGuard;
 use startup_phases::PhaseWatch;
 use tokio::sync::{Semaphore, SetOnce};
@@ -21,14 +22,16 @@ use crate::proxy::Upstream;
 use crate::refusal::{Reason, Refused, RetryAfter};
 use crate::registry::{Client, Registry};
 use crate::request::Request;
-use crate::settings::Settings;
+use crate::settings::{LimitSettings, Settings};
 use crate::signal::Signal;
 
 /// Chooses one of the subprotocols that a client offers.
 pub(crate) type ChooseSubprotocol = dyn Fn(&Request) -> Option<String> + Send + Sync;
 
 pub(crate) struct Shared {
+    /// As they were at the start. What can be changed since has its own place.
     pub(crate) settings: Settings,
+    limits: RwLock<Arc<LimitSettings>>,
     pub(crate) phases: PhaseWatch,
     pub(crate) guard: ReadinessGuard,
     pub(crate) signal: Signal,
@@ -65,8 +68,9 @@ impl Shared {
         choose_subprotocol: Box<ChooseSubprotocol>,
     ) -> Self {
         Self {
-            registry: Registry::new(&settings.limits),
             has_admin_port: settings.admin.listen.is_some(),
+            registry: Registry::new(),
+            limits: RwLock::new(Arc::new(settings.limits.clone())),
             settings,
             phases,
             guard,
@@ -102,6 +106,15 @@ impl Shared {
         return self.upstream.is_some();
         #[cfg(not(feature = "proxy"))]
         return false;
+    }
+
+    /// The limits in effect.
+    pub(crate) fn limits(&self) -> Arc<LimitSettings> {
+        Arc::clone(&self.limits.read())
+    }
+
+    pub(crate) fn set_limits(&self, limits: LimitSettings) {
+        *self.limits.write() = Arc::new(limits);
     }
 
     /// The gate has been opened for the first time, or again.

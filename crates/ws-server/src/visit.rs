@@ -92,7 +92,7 @@ impl Visit {
         traceparent: Option<&str>,
     ) -> Result<Self, Reason> {
         let trace = traceparent.and_then(trace_id);
-        let Some(registered) = server.registry.register(peer) else {
+        let Some(registered) = server.registry.register(peer, &server.limits()) else {
             let reason = Reason::ConnectionLimit;
             debug!(%peer, trace, path = path(), reason = reason.as_str(), "refused");
             server.journal.metrics.refused(reason);
@@ -114,7 +114,8 @@ impl Visit {
     /// One that belongs to no server.
     #[cfg(all(test, feature = "proxy"))]
     pub(crate) fn alone() -> Self {
-        let registry = crate::registry::Registry::new(&crate::settings::LimitSettings::default());
+        let registry = crate::registry::Registry::new();
+        let limits = crate::settings::LimitSettings::default();
         let peer = ([127, 0, 0, 1], 4000).into();
         Self {
             journal: Arc::new(Journal::new(&[By::Client, By::Server, By::Upstream])),
@@ -125,7 +126,7 @@ impl Visit {
             received: Traffic::default(),
             sent: Traffic::default(),
             told: <(Traffic, Traffic)>::default(),
-            registered: registry.register(peer).expect("there is room"),
+            registered: registry.register(peer, &limits).expect("there is room"),
         }
     }
 

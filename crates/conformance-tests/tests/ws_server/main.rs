@@ -20,6 +20,7 @@ mod opening;
 mod pages;
 mod readiness;
 mod refusing;
+mod reloading;
 mod slow_readers;
 mod stopping;
 mod watching;

@@ -151,7 +151,7 @@ async fn pass_back<T: Transport>(
     server: &Shared,
 ) {
     let (mut client, from_client) = pending.into_parts();
-    let limit = server.settings.limits.handshake_timeout;
+    let limit = server.limits().handshake_timeout;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         forwarded::remove_hop_by_hop(answer.headers_mut());
         let fields = answer.headers_mut();

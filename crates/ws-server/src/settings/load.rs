@@ -6,6 +6,7 @@ mod known;
 mod layers;
 mod problem;
 mod reader;
+mod reload;
 mod rule;
 mod schema;
 mod value;
@@ -20,6 +21,7 @@ pub use self::effective::{Entry, Loaded};
 use self::known::Known;
 pub use self::problem::{Problem, Problems};
 use self::reader::Reader;
+pub use self::reload::Change;
 use super::Settings;
 
 type ProbeCheck<'a> = dyn Fn(&str) -> Result<(), String> + 'a;

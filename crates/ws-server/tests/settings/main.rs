@@ -6,3 +6,4 @@ mod effective;
 mod given;
 mod problems;
 mod reading;
+mod reloading;
