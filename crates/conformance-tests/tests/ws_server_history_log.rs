@@ -1,4 +1,4 @@
-//! S5: what the log says of the history. In a process of its own, as everything that looks at a log.
+//! O7: what the log says of the history. In a process of its own, as everything that looks at a log.
 
 use std::fs;
 use std::path::Path;
@@ -44,7 +44,7 @@ async fn started(file: &Path, database: Duration, services: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_a_start_that_takes_far_longer_than_usual_is_told_once_with_what_it_waits_for() {
+async fn o7_a_start_that_takes_far_longer_than_usual_is_told_once_with_what_it_waits_for() {
     let (log, _logging) = Log::of_this_thread();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("history.json");
@@ -81,7 +81,7 @@ async fn s5_a_start_that_takes_far_longer_than_usual_is_told_once_with_what_it_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_nothing_is_said_of_a_start_that_ended_before_it_was_slow() {
+async fn o7_nothing_is_said_of_a_start_that_ended_before_it_was_slow() {
     let (log, _logging) = Log::of_this_thread();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("history.json");
@@ -98,7 +98,7 @@ async fn s5_nothing_is_said_of_a_start_that_ended_before_it_was_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_a_file_that_is_torn_or_no_file_is_one_warning_and_a_start_like_any_other() {
+async fn o7_a_file_that_is_torn_or_no_file_is_one_warning_and_a_start_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let torn = folder.path().join("history.json");
     fs::write(&torn, "{\"version\": 1, \"starts\": [{\"open_sec").unwrap();

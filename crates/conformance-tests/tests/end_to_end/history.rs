@@ -31,7 +31,7 @@ async fn until_kept(folder: &Path, starts: usize) {
 }
 
 #[tokio::test]
-async fn s5_a_start_knows_how_long_the_one_before_it_took() {
+async fn o7_a_start_knows_how_long_the_one_before_it_took() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = with_state(folder.path()).start().await;
     until_kept(folder.path(), 1).await;
@@ -50,7 +50,7 @@ async fn s5_a_start_knows_how_long_the_one_before_it_took() {
 }
 
 #[tokio::test]
-async fn s5_a_torn_history_is_a_warning_and_is_replaced() {
+async fn o7_a_torn_history_is_a_warning_and_is_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("startup-history.json");
     fs::write(&file, "{\"version\": 1, \"sta").expect("a file");

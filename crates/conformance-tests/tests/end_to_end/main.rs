@@ -13,6 +13,7 @@ mod history;
 mod leaving;
 mod order;
 mod refusing;
+mod reloading;
 mod startup;
 
 use conformance_tests::servers::Port;

@@ -1,4 +1,4 @@
-//! S5 with a history: who is turned away is told how long startup usually goes on.
+//! S5 and O7: who is turned away is told how long startup usually goes on.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ async fn is_told(server: &Running<Memory>, expected: RangeInclusive<u64>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_the_refused_are_told_what_is_left_of_a_usual_start() {
+async fn s5_o7_the_refused_are_told_what_is_left_of_a_usual_start() {
     let (_folder, file) = file();
     for takes in [3, 4, 60] {
         started(&file, "model", secs(takes)).await;
@@ -82,7 +82,7 @@ async fn s5_the_refused_are_told_what_is_left_of_a_usual_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_who_comes_too_early_is_told_the_same_over_half_as_long_again() {
+async fn s5_o7_who_comes_too_early_is_told_the_same_over_half_as_long_again() {
     let (_folder, file) = file();
     started(&file, "model", secs(8)).await;
     let server = Running::in_memory(starting(&file, "model", secs(8)).settings(Settings {
@@ -110,7 +110,7 @@ async fn s5_who_comes_too_early_is_told_the_same_over_half_as_long_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_a_changed_plan_begins_anew() {
+async fn o7_a_changed_plan_begins_anew() {
     let (_folder, file) = file();
     started(&file, "model", secs(4)).await;
     let server = Running::in_memory(starting(&file, "another", secs(20)));
@@ -120,7 +120,7 @@ async fn s5_a_changed_plan_begins_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_only_complete_starts_are_remembered() {
+async fn o7_only_complete_starts_are_remembered() {
     let (_folder, file) = file();
     let mut stopped = Running::in_memory(starting(&file, "model", secs(4)));
     sleep(secs(1)).await;
@@ -138,7 +138,7 @@ async fn s5_only_complete_starts_are_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_a_gate_that_was_open_is_expected_back_soon() {
+async fn s5_o7_a_gate_that_was_open_is_expected_back_soon() {
     let (_folder, file) = file();
     started(&file, "model", secs(40)).await;
     let (up, holds) = watch::channel(true);
@@ -151,7 +151,7 @@ async fn s5_a_gate_that_was_open_is_expected_back_soon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s5_what_is_usual_is_shown() {
+async fn o7_what_is_usual_is_shown() {
     let (_folder, file) = file();
     for takes in [3, 4, 6] {
         started(&file, "model", secs(takes)).await;

@@ -1,4 +1,4 @@
-//! Q5 and S12 in a server at work: another pace, other limits.
+//! O8: Q5 and S12 in a server at work: another pace, other limits.
 
 use conformance_tests::client::text_frame;
 use startup_phases::Phase;
@@ -7,7 +7,7 @@ use tokio::time::sleep_until;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn q5_another_pace_holds_in_the_middle_of_a_release() {
+async fn q5_o8_another_pace_holds_in_the_middle_of_a_release() {
     let (server, mut hand) = Running::early(|it| it.queue.release_per_second = 1);
     let mut held = Vec::new();
     for _ in 0..5 {
@@ -29,7 +29,7 @@ async fn q5_another_pace_holds_in_the_middle_of_a_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s12_new_limits_are_for_those_who_come_then_and_those_who_are_served_keep_theirs() {
+async fn s12_o8_new_limits_are_for_those_who_come_then_and_those_who_are_served_keep_theirs() {
     let server = Running::in_memory(server(|it| it.limits.max_message_size = 2000));
     let mut before = server.client().await;
     let [large, small] = [1500, 500].map(|length| "x".repeat(length));
@@ -43,7 +43,7 @@ async fn s12_new_limits_are_for_those_who_come_then_and_those_who_are_served_kee
 }
 
 #[tokio::test(start_paused = true)]
-async fn s12_who_is_held_is_admitted_with_the_limits_of_that_moment() {
+async fn s12_o8_who_is_held_is_admitted_with_the_limits_of_that_moment() {
     let (server, mut hand) = Running::early(|_| {});
     let held = server.held().await;
     server.reload(|it| it.limits.ping_interval = secs(7));
@@ -55,7 +55,7 @@ async fn s12_who_is_held_is_admitted_with_the_limits_of_that_moment() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s12_how_many_there_may_be_is_changed_at_once_and_closes_nobody() {
+async fn s12_o8_how_many_there_may_be_is_changed_at_once_and_closes_nobody() {
     let server = Running::in_memory(server(|it| it.limits.max_connections = 2));
     let mut clients = vec![server.client().await, server.client().await];
     let refusal = server.dial().await.answer().await;
@@ -77,7 +77,7 @@ async fn s12_how_many_there_may_be_is_changed_at_once_and_closes_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s6_s12_the_time_for_a_handshake_and_the_origins_are_those_in_effect() {
+async fn s6_s12_o8_the_time_for_a_handshake_and_the_origins_are_those_in_effect() {
     let server = Running::in_memory(server(|_| {}));
     server.reload(|it| {
         it.limits.handshake_timeout = secs(1);
@@ -90,7 +90,7 @@ async fn s6_s12_the_time_for_a_handshake_and_the_origins_are_those_in_effect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s12_a_reload_of_a_server_that_has_ended_does_nothing() {
+async fn s12_o8_a_reload_of_a_server_that_has_ended_does_nothing() {
     let mut server = Running::in_memory(server(|_| {}));
     drop(server.client().await);
     server.stop();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use readiness_guard::Vars;
 use ws_server::probe::Probe;
-use ws_server::settings::{Loaded, Settings, Sources};
+use ws_server::settings::{Loaded, Problems, Settings, Sources};
 
 use crate::Exit;
 use crate::child::SUBCOMMAND;
@@ -36,7 +36,7 @@ pub(crate) enum Command {
     BecomeApplication(ApplicationArgs),
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct SettingsArgs {
     /// A settings file: .toml, .yaml or .json
     #[arg(long, value_name = "FILE")]
@@ -90,6 +90,17 @@ pub(crate) struct WatchArgs {
 impl SettingsArgs {
     /// The settings in effect; every problem with them is on stderr otherwise.
     pub(crate) fn load(&self, vars: &Vars) -> Result<Loaded, Exit> {
+        self.read(vars).map_err(|problems| {
+            eprintln!("ws-server: the settings are not usable:");
+            for problem in problems.iter() {
+                eprintln!("  {problem}");
+            }
+            Exit::BadConfiguration
+        })
+    }
+
+    /// The settings that file, environment and flags say now.
+    pub(crate) fn read(&self, vars: &Vars) -> Result<Loaded, Problems> {
         let mut sources = Sources::new(vars).check_probes(|address| {
             address
                 .parse::<Probe>()
@@ -119,12 +130,6 @@ impl SettingsArgs {
                 sources = sources.flag(flag, format!("{key}={value}"));
             }
         }
-        Settings::load(&sources).map_err(|problems| {
-            eprintln!("ws-server: the settings are not usable:");
-            for problem in problems.iter() {
-                eprintln!("  {problem}");
-            }
-            Exit::BadConfiguration
-        })
+        Settings::load(&sources)
     }
 }

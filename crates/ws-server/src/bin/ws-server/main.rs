@@ -6,6 +6,7 @@ mod cli;
 mod inherited;
 mod plan;
 mod probe;
+mod reload;
 mod run;
 mod telemetry;
 mod view;

@@ -139,17 +139,20 @@ fn config_step(settings: &Settings, vars: &Vars) -> Step {
 
 /// Raises the limit of open files, of which each connection needs one.
 fn descriptors_step(max_connections: usize) -> Step {
-    Step::new(Phase::Init, "descriptors", move || async move {
-        let limit = rlimit::increase_nofile_limit(u64::MAX)?;
-        if limit < max_connections as u64 + SPARE_DESCRIPTORS {
-            warn!(
-                limit,
-                max_connections, "fewer files may be open than limits.max_connections"
-            );
-        }
-        io::Result::Ok(())
-    })
-    .after("telemetry")
+    let work = move || async move { provide_descriptors(max_connections) };
+    Step::new(Phase::Init, "descriptors", work).after("telemetry")
+}
+
+/// As many as this machine grants; says if they do not suffice.
+pub(crate) fn provide_descriptors(max_connections: usize) -> io::Result<()> {
+    let limit = rlimit::increase_nofile_limit(u64::MAX)?;
+    if limit < (max_connections as u64).saturating_add(SPARE_DESCRIPTORS) {
+        warn!(
+            limit,
+            max_connections, "fewer files may be open than limits.max_connections"
+        );
+    }
+    Ok(())
 }
 
 fn probe_step(step: &StepSettings, probe: Probe) -> Step {

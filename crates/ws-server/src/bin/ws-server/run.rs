@@ -16,6 +16,7 @@ use crate::child::{Code, News};
 use crate::cli::SettingsArgs;
 use crate::inherited;
 use crate::plan::{Bound, Plan};
+use crate::reload::at_hangup;
 use crate::view::{Screen, show_startup};
 
 pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {
-            let ended = runtime.block_on(serve(loaded, inherited, vars));
+            let ended = runtime.block_on(serve(loaded, inherited, args, vars));
             // A name lookup may still block a thread; nobody waits for it any more.
             runtime.shutdown_background();
             ended
@@ -62,6 +63,7 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
 async fn serve(
     loaded: Loaded,
     inherited: Option<StdListener>,
+    args: &SettingsArgs,
     vars: &Vars,
 ) -> anyhow::Result<Option<Code>> {
     let is_inherited = inherited.is_some();
@@ -94,7 +96,7 @@ async fn serve(
     if loaded.settings.server.handler == HandlerKind::Proxy {
         builder = builder.proxy(&loaded.settings.proxy)?;
     }
-    builder = builder.settings(loaded.settings);
+    builder = builder.settings(loaded.settings.clone());
     if is_inherited {
         builder = builder.shared_listener();
     }
@@ -104,10 +106,11 @@ async fn serve(
     builder = builder.startup(startup);
     let Some(supervisor) = supervisor else {
         let server = builder.listen_on(listener);
-        let status = server.status();
+        let (status, reloader) = (server.status(), server.reloader());
         tokio::select! {
             biased;
             served = server.run() => served?,
+            never = at_hangup(args, vars, loaded, reloader) => match never {},
             never = show_startup(status, &screen) => match never {},
         }
         return Ok(None);
@@ -122,10 +125,11 @@ async fn serve(
             }
         })
         .listen_on(listener);
-    let status = server.status();
+    let (status, reloader) = (server.status(), server.reloader());
     tokio::select! {
         biased;
         served = server.run() => served?,
+        never = at_hangup(args, vars, loaded, reloader) => match never {},
         never = supervisor.supervise() => match never {},
         never = show_startup(status, &screen) => match never {},
     }

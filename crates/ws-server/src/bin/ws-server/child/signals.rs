@@ -1,12 +1,13 @@
 //! The signals of this process that concern the application.
 
 use std::future::poll_fn;
-use std::io::{self, IsTerminal as _};
 use std::task::Poll;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{self, SignalKind};
 use tracing::warn;
+
+use crate::reload::hangup_is_a_wish;
 
 /// The signals that reach this process, as far as they concern the application.
 pub(super) struct Signals {
@@ -34,8 +35,8 @@ impl Signals {
             (Signal::SIGUSR1, SignalKind::user_defined1()),
             (Signal::SIGUSR2, SignalKind::user_defined2()),
         ];
-        // On a terminal it says that the terminal is gone, and ends this process.
-        if !io::stderr().is_terminal() {
+        // It is for this process as well, which reads its settings again.
+        if hangup_is_a_wish() {
             passed_on.push((Signal::SIGHUP, SignalKind::hangup()));
         }
         let listen = |kind| {
