@@ -46,7 +46,7 @@ impl Line {
     /// Adds as much of `text` as there is room for. What others said is shown as text: no character
     /// of it moves the cursor.
     pub(crate) fn add(mut self, tone: Tone, text: &str) -> Self {
-        if self.left == 0 {
+        if self.left == 0 || text.is_empty() {
             return self;
         }
         let printable: String = text

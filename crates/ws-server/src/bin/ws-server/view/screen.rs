@@ -23,6 +23,7 @@ pub(crate) struct Screen(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    /// What is drawn is written at once, so that nobody sees half of it.
     stream: Term,
     /// Otherwise nothing can be drawn: it is a pipe, or a file.
     is_terminal: bool,
@@ -32,11 +33,11 @@ struct Inner {
 
 impl Screen {
     pub(crate) fn of_stderr(vars: &Vars) -> Self {
-        Self::of(Term::stderr(), vars)
+        Self::of(Term::buffered_stderr(), vars)
     }
 
     pub(crate) fn of_stdout(vars: &Vars) -> Self {
-        Self::of(Term::stdout(), vars)
+        Self::of(Term::buffered_stdout(), vars)
     }
 
     /// In colours, unless `NO_COLOR` says otherwise, on a terminal that can move its cursor.
@@ -48,7 +49,7 @@ impl Screen {
 
     /// Stderr for lines that stay, whatever it is.
     pub(crate) fn plain() -> Self {
-        Self::new(Term::stderr(), false, false)
+        Self::new(Term::buffered_stderr(), false, false)
     }
 
     fn new(stream: Term, is_terminal: bool, has_colours: bool) -> Self {
