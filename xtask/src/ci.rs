@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::workspace::Workspace;
-use crate::{architecture, contracts, deploy, layers, links, prove, shell, tools};
+use crate::{
+    architecture, contracts, deploy, guides, layers, links, prove, reference, shell, tools,
+};
 
 /// What tests append a line to when they cannot run: see [`tools`].
 const SKIPS: &str = "target/conformance-skips.txt";
@@ -35,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     steps.check("contracts", || contracts::check(workspace));
     steps.check("architecture", || architecture::check(workspace));
     steps.check("links", || links::check(workspace));
+    steps.check("guides", || guides::check(workspace));
     steps.run("clippy", || {
         cargo("clippy --workspace --all-targets --all-features -- -D warnings")
     });
@@ -53,6 +56,7 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     });
     // Tests of one crate start the binary of another, which `cargo test` alone does not build.
     steps.run("build", || cargo("build --workspace"));
+    steps.check("reference", || reference::check(workspace));
     steps.check("deploy", || deploy::check(workspace));
     steps.run("test", || test(workspace, missing.is_empty()));
     steps.check("prove", || prove::check(workspace));

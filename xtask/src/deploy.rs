@@ -7,10 +7,12 @@
 //! * Between SIGTERM and SIGKILL there is more time than `shutdown.delay` and `shutdown.drain` take.
 //! * Each path that a probe asks for is a page of the server's own while there is no application.
 //!
-//! What the image is built from is there, and systemd has nothing to say about the units.
+//! What the image is built from is there, and systemd has nothing to say about the units. What alerts and
+//! the dashboard ask for is what a server prints: see [`monitoring`].
 
 mod dockerfile;
 mod manifest;
+mod monitoring;
 mod running;
 mod unit;
 
@@ -28,6 +30,7 @@ use crate::workspace::{Workspace, none_of};
 const DOCKERFILE: &str = "deploy/Dockerfile";
 const IGNORED: &str = ".dockerignore";
 const SETTINGS: &str = "deploy/ws-server.toml";
+const METRICS: &str = "/-/metrics";
 
 /// What a file says about the server.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -54,13 +57,12 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
 
 /// Every file fits the server that was built; says how much was looked at, and what could not be.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
-    let binary = std::env::current_exe()?.with_file_name("ws-server");
-    ensure!(binary.exists(), "{} is not built", binary.display());
-
+    let binary = built()?;
     let image = Dockerfile::parse(&workspace.read(DOCKERFILE)?);
     let mut problems = image.problems(workspace, &workspace.read(IGNORED)?)?;
     let mut files = vec![(PathBuf::from(DOCKERFILE), image.named()?)];
-    let manifests = workspace.files("deploy", "yaml")?;
+    let mut manifests = workspace.files("deploy", "yaml")?;
+    manifests.retain(|file| !monitoring::is_ours(file));
     let services = workspace.files("deploy", "service")?;
     for file in manifests {
         let named = manifest::read(&workspace.read(&file)?, &image.variables());
@@ -95,15 +97,29 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     }
     let verified = unit::verify(workspace, &binary)?;
     problems.extend(verified.iter().flatten().cloned());
+    let (wrong, watched) = monitoring::check(workspace, &server.page(METRICS)?)?;
+    problems.extend(wrong);
     none_of(&problems)?;
     let mut said = format!(
-        "{} files start the server in {starts} ways and ask it for {paths} paths",
+        "{} files start the server in {starts} ways and ask it for {paths} paths\n{watched}",
         files.len()
     );
     if verified.is_none() {
         said.push_str("\nNOT CHECKED: the systemd units, since systemd-analyze is not installed");
     }
     Ok(said)
+}
+
+/// What a server prints at `/metrics`, as it is deployed.
+pub(crate) fn metrics(workspace: &Workspace) -> Result<String> {
+    Running::start(&built()?, &workspace.path(SETTINGS))?.page(METRICS)
+}
+
+/// The command, which lies beside this one.
+fn built() -> Result<PathBuf> {
+    let binary = std::env::current_exe()?.with_file_name("ws-server");
+    ensure!(binary.exists(), "{} is not built", binary.display());
+    Ok(binary)
 }
 
 fn shown(file: &Path) -> String {

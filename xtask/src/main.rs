@@ -9,11 +9,13 @@ mod ci;
 mod contracts;
 mod deploy;
 mod fuzz;
+mod guides;
 mod layers;
 mod links;
 mod markdown;
 mod miri;
 mod prove;
+mod reference;
 mod scan;
 mod shell;
 mod simulate;
@@ -52,6 +54,16 @@ const COMMANDS: &[Command] = &[
         name: "architecture",
         about: "ARCHITECTURE.md names what is there and nothing else; links resolve",
         run: architecture::run,
+    },
+    Command {
+        name: "guides",
+        about: "the code that pages show is that of the files which tests run",
+        run: guides::run,
+    },
+    Command {
+        name: "reference",
+        about: "docs/REFERENCE.md has every log line, metric and code, and no other",
+        run: reference::run,
     },
     Command {
         name: "deploy",

@@ -56,6 +56,88 @@ pub(crate) fn parts(page: &str) -> Vec<Part> {
     parts
 }
 
+/// A row of a table, its head left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The text of the second-level heading above it.
+    pub(crate) section: String,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// A cell of a table: its text, and the code that is part of the text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) code: Vec<String>,
+}
+
+/// The rows of all tables of a page.
+pub(crate) fn rows(page: &str) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let (mut section, mut in_section_heading, mut in_row) = (String::new(), false, false);
+    for event in Parser::new_ext(page, Options::ENABLE_TABLES) {
+        let cell = rows.last_mut().and_then(|row| row.cells.last_mut());
+        match (event, cell) {
+            (Event::Start(Tag::Heading { level, .. }), _) if level as u8 == 2 => {
+                section.clear();
+                in_section_heading = true;
+            }
+            (Event::End(TagEnd::Heading(_)), _) => in_section_heading = false,
+            (Event::Text(words) | Event::Code(words), _) if in_section_heading => {
+                section.push_str(&words);
+            }
+            (Event::Start(Tag::TableRow), _) => {
+                in_row = true;
+                rows.push(Row {
+                    section: section.clone(),
+                    cells: Vec::new(),
+                });
+            }
+            (Event::End(TagEnd::TableRow), _) => in_row = false,
+            (Event::Start(Tag::TableCell), _) if in_row => {
+                if let Some(row) = rows.last_mut() {
+                    row.cells.push(Cell::default());
+                }
+            }
+            (Event::Text(words), Some(cell)) if in_row => cell.text.push_str(&words),
+            (Event::Code(words), Some(cell)) if in_row => {
+                cell.text.push_str(&words);
+                cell.code.push(words.into_string());
+            }
+            _ => {}
+        }
+    }
+    rows
+}
+
+/// The code blocks that a page says are a file's, by a comment right before them, as in
+/// `<!-- file: docs/try.toml -->`: the file's path from the root, and the block's text.
+pub(crate) fn shown_files(page: &str) -> Vec<(String, String)> {
+    let mut shown: Vec<(String, String)> = Vec::new();
+    let (mut announced, mut in_block) = (false, false);
+    for event in Parser::new_ext(page, Options::ENABLE_TABLES) {
+        match event {
+            Event::Html(html) => {
+                let comment = html.trim().strip_prefix("<!-- file: ");
+                if let Some(path) = comment.and_then(|it| it.strip_suffix(" -->")) {
+                    shown.push((path.to_owned(), String::new()));
+                    announced = true;
+                }
+            }
+            Event::Start(Tag::HtmlBlock) | Event::End(TagEnd::HtmlBlock) => {}
+            Event::Start(Tag::CodeBlock(_)) => in_block = announced,
+            Event::Text(text) if in_block => {
+                if let Some((_, block)) = shown.last_mut() {
+                    block.push_str(&text);
+                }
+            }
+            Event::End(TagEnd::CodeBlock) => (announced, in_block) = (false, false),
+            _ => announced = false,
+        }
+    }
+    shown
+}
+
 /// The anchors of a page's headings, as GitHub makes them: lower case, punctuation dropped, a dash for
 /// each space, and `-1`, `-2` … behind those that come again.
 pub(crate) fn anchors(page: &str) -> Vec<String> {
@@ -132,6 +214,35 @@ mod tests {
             [
                 Part::Link("docs/gate.svg".into()),
                 Part::Link("three.md".into())
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_are_read_with_their_section_and_without_the_head() {
+        let page = "## Exit codes\n\n| code | what |\n| --- | --- |\n| `0` | all is `well` |\n\n### More\n";
+        let cell = |text: &str, code: &str| Cell {
+            text: text.into(),
+            code: vec![code.into()],
+        };
+        assert_eq!(
+            rows(page),
+            [Row {
+                section: "Exit codes".into(),
+                cells: vec![cell("0", "0"), cell("all is well", "well")],
+            }]
+        );
+    }
+
+    #[test]
+    fn a_block_shows_a_file_if_the_comment_is_right_before_it() {
+        let page = "<!-- file: a.py -->\n```python\nx = 1\n\ny\n```\n\n```sh\nno\n```\n\n\
+            <!-- file: b.py -->\n\nWords.\n\n```python\nno\n```\n";
+        assert_eq!(
+            shown_files(page),
+            [
+                ("a.py".to_owned(), "x = 1\n\ny\n".to_owned()),
+                ("b.py".to_owned(), String::new()),
             ]
         );
     }

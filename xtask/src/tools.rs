@@ -3,11 +3,13 @@
 //! The end-to-end tests start real servers and connect real clients of other people's making. On a
 //! Debian or Ubuntu machine, as root, what is missing is installed; elsewhere the line that would
 //! install it is printed and nothing is touched. (Debian's packages also start the servers they bring;
-//! the tests leave those alone and start their own on free ports.) Two client libraries are put under `target/tools`,
-//! which needs no root:
+//! the tests leave those alone and start their own on free ports.) What needs no root is put under
+//! `target/tools`:
 //!
 //! * `target/tools/python`: a Python environment (`bin/python`) with `websockets`, `uvicorn` and `starlette`,
-//! * `target/tools/node`: `node_modules/ws`.
+//! * `target/tools/node`: `node_modules/ws`,
+//! * `target/tools/prometheus`: what Debian's package of that name has, of which `promtool` is used. It is
+//!   unpacked and not installed, for installed it would start a server that nobody asked for.
 //!
 //! Always below the workspace's own `target`, wherever `CARGO_TARGET_DIR` points, so that tests find it.
 //!
@@ -63,12 +65,13 @@ const WS: &str = "8.23.0";
 
 const PYTHON: &str = "target/tools/python";
 const NODE: &str = "target/tools/node";
+const PROMETHEUS: &str = "target/tools/prometheus";
 
 pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     let missing = provide(workspace)?;
     ensure!(missing.is_empty(), "not installed: {}", missing.join(", "));
     println!(
-        "all there: {}, {}, ws {WS}",
+        "all there: {}, {}, ws {WS}, promtool",
         names(&PROGRAMS.iter().collect::<Vec<_>>()),
         PYTHON_PACKAGES.join(", ")
     );
@@ -105,6 +108,7 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<Vec<String>> {
     for (client, result) in [
         ("Python packages", python(workspace)),
         ("Node ws", node(workspace)),
+        ("promtool", unpack_promtool(workspace)),
     ] {
         if let Err(error) = result {
             println!("{client}: {error:#}");
@@ -265,6 +269,36 @@ fn node(workspace: &Workspace) -> Result<()> {
             "ws is installed but is not {WS}"
         );
     }
+    Ok(())
+}
+
+/// The command line by which promtool is started, where it is there.
+pub(crate) fn promtool(workspace: &Workspace) -> Option<String> {
+    let unpacked = workspace.path(PROMETHEUS).join("usr/bin/promtool");
+    let mut places = ["promtool".to_owned(), unpacked.display().to_string()].into_iter();
+    places.find(|place| shell::succeeds(workspace.command(place).arg("--version")))
+}
+
+fn unpack_promtool(workspace: &Workspace) -> Result<()> {
+    if promtool(workspace).is_some() {
+        return Ok(());
+    }
+    let system = System::here(workspace)?;
+    ensure!(
+        system.debian || system.ubuntu,
+        "not installed, and not known how to get it here"
+    );
+    fs::create_dir_all(workspace.path(PROMETHEUS))?;
+    if system.may_install() {
+        shell::run(&mut workspace.command("apt-get --quiet update"))?;
+    }
+    shell::run(
+        workspace
+            .command("sh -c")
+            .arg("apt-get --quiet download prometheus && dpkg-deb --extract prometheus_*.deb .")
+            .current_dir(workspace.path(PROMETHEUS)),
+    )?;
+    ensure!(promtool(workspace).is_some(), "unpacked, but does not run");
     Ok(())
 }
 

@@ -56,12 +56,25 @@ impl Running {
 
     /// Whether a path is answered by the server itself.
     pub(super) fn has_page(&self, path: &str) -> Result<bool> {
+        Ok(is_page(&self.ask(path)?))
+    }
+
+    /// What stands on a page.
+    pub(super) fn page(&self, path: &str) -> Result<String> {
+        let answer = self.ask(path)?;
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
+        Ok(body
+            .context("an answer without an end of its head")?
+            .to_owned())
+    }
+
+    fn ask(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        Ok(is_page(&answer))
+        Ok(answer)
     }
 }
 
