@@ -105,7 +105,7 @@ impl WsServer {
         let mut running = Running {
             process: self.spawn().await,
             address: port.address(),
-            _port: Some(port),
+            port: Some(port),
         };
         happens("the port answers", async {
             while TcpStream::connect(running.address()).await.is_err() {
@@ -127,7 +127,7 @@ impl WsServer {
         Running {
             process: self.variable("LISTEN_FDS", "1").spawn().await,
             address,
-            _port: None,
+            port: None,
         }
     }
 
@@ -184,7 +184,7 @@ pub struct Running {
     process: Process,
     address: SocketAddr,
     /// Kept from others, where it is ours.
-    _port: Option<Port>,
+    port: Option<Port>,
 }
 
 impl Running {
@@ -293,6 +293,16 @@ impl Running {
     /// It does not end within 60 s.
     pub async fn end(self) -> Ended {
         self.process.end().await
+    }
+
+    /// Waits for its end, and keeps its port for the next one.
+    ///
+    /// # Panics
+    ///
+    /// It does not end within 60 s, or was started on no port of its own.
+    pub async fn leaving_its_port(self) -> (Ended, Port) {
+        let port = self.port.expect("a port of its own");
+        (self.process.end().await, port)
     }
 }
 

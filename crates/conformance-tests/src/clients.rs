@@ -38,6 +38,9 @@ use crate::servers::{require, tool};
 /// The clients' own programs.
 const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clients");
 
+/// What the guides give to clients.
+const GUIDES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guides");
+
 /// It has its WebSocket.
 #[must_use]
 pub fn open() -> Value {
@@ -86,8 +89,12 @@ impl Client {
     /// A page in headless Chromium, which is a browser's word for a WebSocket client: it learns
     /// only what a browser tells. `None`: not installed, and said so.
     pub async fn chromium(url: &str, message: &str) -> Option<Self> {
+        Self::on_a_page(Page::echoing(url, message)).await
+    }
+
+    async fn on_a_page(page: String) -> Option<Self> {
         let (sender, events) = mpsc::unbounded_channel();
-        let page = Page::serve(url, message, sender).await;
+        let page = Page::serve(page, sender).await;
         let (child, profile) = chromium_at(page.address())?;
         Some(Self {
             child,
@@ -106,6 +113,32 @@ impl Client {
             events,
             _browser: Some((None, profile)),
         })
+    }
+
+    /// The guides' `reconnect.py`, which says what happens in words. `None`: not installed, and said so.
+    pub async fn reconnecting_python(url: &str) -> Option<Self> {
+        let python = tool("python/bin/python", "Python websockets")?;
+        let mut command = Command::new(python);
+        command.arg(guide("reconnect.py")).arg(url);
+        // What it is asked to reach is on this machine.
+        command.env("NO_PROXY", "*");
+        Some(Self::reporting_on_stdout(command))
+    }
+
+    /// The guides' `reconnect.js` in Node, which reports `waiting` before it comes back. `None`: not
+    /// installed, and said so.
+    pub async fn reconnecting_node(url: &str) -> Option<Self> {
+        let modules = tool("node/node_modules", "Node ws")?;
+        let mut command = Command::new(require("node")?);
+        command.arg(program("reconnect.js"));
+        command.arg(guide("reconnect.js")).arg(url);
+        command.env("NODE_PATH", modules);
+        Some(Self::reporting_on_stdout(command))
+    }
+
+    /// The same in headless Chromium. `None`: not installed, and said so.
+    pub async fn reconnecting_chromium(url: &str) -> Option<Self> {
+        Self::on_a_page(Page::reconnecting(url)).await
     }
 
     /// All three, in the order Python, Node, Chromium, each with a message of its own. `None`: one
@@ -205,4 +238,8 @@ pub(crate) fn end(child: &mut Child) {
 
 fn program(name: &str) -> PathBuf {
     Path::new(PROGRAMS).join(name)
+}
+
+fn guide(name: &str) -> PathBuf {
+    Path::new(GUIDES).join(name)
 }

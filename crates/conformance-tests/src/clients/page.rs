@@ -15,16 +15,28 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) async fn serve(url: &str, message: &str, reports: UnboundedSender<Value>) -> Self {
+    /// The text of one that connects once, and sends a message.
+    pub(super) fn echoing(url: &str, message: &str) -> String {
+        // JSON's strings are JavaScript's.
+        include_str!("echo.html")
+            .replace("$URL", &json(url))
+            .replace("$MESSAGE", &json(message))
+    }
+
+    /// The text of one that stays connected, as the guides have it.
+    pub(super) fn reconnecting(url: &str) -> String {
+        let module = super::guide("reconnect.js");
+        let module = std::fs::read_to_string(module).expect("the guides' module");
+        include_str!("reconnect.html")
+            .replace("$URL", &json(url))
+            .replace("$MODULE", &module)
+    }
+
+    pub(super) async fn serve(page: String, reports: UnboundedSender<Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        let script = include_str!("echo.html");
-        // JSON's strings are JavaScript's.
-        let page = script
-            .replace("$URL", &json(url))
-            .replace("$MESSAGE", &json(message));
         let mut server = JoinSet::new();
         server.spawn(async move {
             let mut connections = JoinSet::new();

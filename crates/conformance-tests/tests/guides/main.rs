@@ -2,3 +2,4 @@
 //! and so is the code they give to clients.
 
 mod examples;
+mod reconnecting;
