@@ -28,7 +28,7 @@ pub(crate) async fn answer(listener: Option<TcpListener>, server: &Arc<Shared>) 
 }
 
 async fn connection(mut stream: TcpStream, peer: SocketAddr, server: Arc<Shared>) {
-    match head::read(&mut stream, server.settings.limits.handshake_timeout).await {
+    match head::read(&mut stream, server.limits().handshake_timeout).await {
         Ok(Head::Plain { read }) => {
             http::serve(stream, read, peer, Port::Admin, server, None).await;
         }
