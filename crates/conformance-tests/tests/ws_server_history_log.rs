@@ -9,6 +9,7 @@ use conformance_tests::network::Memory;
 use conformance_tests::running::{Running, server};
 use conformance_tests::startup::{Hand, by_hand};
 use startup_phases::Phase;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::Level;
 
@@ -78,6 +79,33 @@ async fn o7_a_start_that_takes_far_longer_than_usual_is_told_once_with_what_it_w
     server.client().await.is_echoed("hello").await;
     sleep(ms(1)).await;
     assert_eq!(warnings(&log).len(), 1, "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn o7_a_start_whose_steps_are_done_waits_for_what_is_not_ready() {
+    let (log, _logging) = Log::of_this_thread();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("history.json");
+    let starting = |up: bool| {
+        let builder = server(|it| it.startup.history = Some(file.clone()));
+        let (application, holds) = watch::channel(up);
+        let builder = builder.readiness_signal("application", holds);
+        (Running::in_memory(builder), application)
+    };
+    for _ in 0..3 {
+        let (server, _up) = starting(true);
+        server.client().await.is_echoed("hello").await;
+        sleep(ms(1)).await;
+    }
+    let (_server, _up) = starting(false);
+    sleep(ms(1100)).await;
+    let [warning] = &warnings(&log)[..] else {
+        panic!("{log}")
+    };
+    assert!(
+        warning.contains("application: known to be down"),
+        "{warning}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

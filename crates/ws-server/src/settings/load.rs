@@ -54,8 +54,8 @@ impl<'a> Sources<'a> {
     /// Defaults and environment variables.
     ///
     /// `WS_SERVER__QUEUE__MAX_SIZE` sets `queue.max_size`; items of a list are separated by commas. `PORT`
-    /// sets `server.listen` to `0.0.0.0:$PORT` where nothing else sets it. A variable that is set to nothing
-    /// counts as not set.
+    /// sets `server.listen` to `0.0.0.0:$PORT` where nothing else sets it, and `STATE_DIRECTORY` or
+    /// `XDG_STATE_HOME` sets `startup.history`. A variable that is set to nothing counts as not set.
     pub fn new(variables: &'a Vars) -> Self {
         Self {
             file: None,

@@ -234,7 +234,8 @@ impl Default for QueueSettings {
     }
 }
 
-/// `[limits]`: what one client, and all of them together, may use (S12).
+/// `[limits]`: what one client, and all of them together, may use (S12). They can be changed while a server
+/// runs, by its [`Reloader`](crate::Reloader).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LimitSettings {
     /// Connections in all, held and live together; the next one is refused. At least 1. Default 10,000,
