@@ -199,13 +199,19 @@ impl Browser {
         self.captured(whole).await
     }
 
-    /// The upper part of the page as a PNG, so high.
+    /// The page down to the first element of this CSS selector as a PNG, scaled by `scale`.
     ///
     /// # Panics
     ///
-    /// Chromium cannot draw it.
-    pub async fn screenshot_of_top(&mut self, width: u32, height: u32) -> Vec<u8> {
-        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+    /// There is no such element, or Chromium cannot draw it.
+    pub async fn screenshot_down_to(&mut self, selector: &str, scale: f64) -> Vec<u8> {
+        let selector = Value::from(selector);
+        let size = "[innerWidth, document.querySelector($).getBoundingClientRect().bottom + 32]";
+        let size = size.replace('$', &selector.to_string());
+        let size = self.evaluate(&size).await;
+        let clip = json!({
+            "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": scale,
+        });
         let part = json!({ "captureBeyondViewport": true, "clip": clip });
         self.captured(part).await
     }
