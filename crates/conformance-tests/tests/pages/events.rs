@@ -5,7 +5,7 @@ use conformance_tests::network::Memory;
 use conformance_tests::running::{Running, number, server};
 use serde_json::Value;
 use startup_phases::Phase;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -103,6 +103,16 @@ async fn o3_more_watchers_than_seats_are_told_to_ask_instead() {
     drop(seated.pop());
     sleep(secs(1)).await;
     watching(&server).await;
+}
+
+#[tokio::test]
+async fn o3_who_has_left_is_told_no_more() {
+    let server = Running::on_tcp(server(|_| {})).await;
+    let mut events = server.ask(EVENTS).await;
+    assert_eq!(events.answer().await.status, 200);
+    events.stream().shutdown().await.unwrap();
+    let told = async { while events.line().await.is_some() {} };
+    conformance_tests::happens("the stream ends", told).await;
 }
 
 #[tokio::test(start_paused = true)]
