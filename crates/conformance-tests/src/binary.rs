@@ -16,6 +16,7 @@
 //! and is killed when it is dropped. What it wrote to stderr is shown where the test fails.
 
 mod build;
+mod terminal;
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
@@ -31,6 +32,8 @@ use tokio::net::TcpStream;
 
 pub(crate) use self::build::examples;
 use self::build::executable;
+pub use self::terminal::Stream;
+use self::terminal::Terminal;
 use crate::happens;
 use crate::servers::{Port, variable};
 use crate::wire::{Answer, Wire};
@@ -50,6 +53,7 @@ pub struct WsServer {
     variables: Vec<(String, String)>,
     settings: Option<String>,
     inherits: Option<TcpListener>,
+    terminal: Option<(Stream, u16)>,
 }
 
 impl WsServer {
@@ -82,6 +86,12 @@ impl WsServer {
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Has it see a terminal of so many columns where it writes to `stream`.
+    pub fn on_terminal(mut self, stream: Stream, columns: u16) -> Self {
+        self.terminal = Some((stream, columns));
+        self.variable("TERM", "xterm")
     }
 
     /// Starts on a free port, given with `--listen`; returns once the port answers.
@@ -140,7 +150,8 @@ impl WsServer {
         self.spawn().await.end().await
     }
 
-    async fn spawn(self) -> Process {
+    /// Starts what listens nowhere, such as `watch`; returns at once.
+    pub async fn spawn(self) -> Process {
         let built = tokio::task::spawn_blocking(executable).await;
         let built = built.expect("ws-server is built");
         let mut command = match self.inherits {
@@ -173,8 +184,20 @@ impl WsServer {
             })
             .stdout(output("stdout"))
             .stderr(output("stderr"));
+        let terminal = self.terminal.map(|(stream, columns)| {
+            let (terminal, end) = Terminal::open(stream, columns, output(stream.name()));
+            match stream {
+                Stream::Stdout => command.stdout(end),
+                Stream::Stderr => command.stderr(end),
+            };
+            terminal
+        });
         let child = command.spawn().expect("ws-server starts");
-        Process { child, directory }
+        Process {
+            child,
+            terminal,
+            directory,
+        }
     }
 }
 
@@ -263,7 +286,7 @@ impl Running {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        kill(self.process.pid(), signal).expect("a running process");
+        self.process.signal(signal);
     }
 
     /// Waits until it has written `text` to stderr.
@@ -272,12 +295,16 @@ impl Running {
     ///
     /// It does not within 60 s.
     pub async fn until_says(&self, text: &str) {
-        happens(text, async {
-            while !self.process.output("stderr").contains(text) {
-                tokio::time::sleep(LOOK_INTERVAL).await;
-            }
-        })
-        .await;
+        self.process.until_writes(Stream::Stderr, text).await;
+    }
+
+    /// Waits until its terminal shows `text`; returns all that it shows then.
+    ///
+    /// # Panics
+    ///
+    /// It does not within 60 s, or has no terminal.
+    pub async fn until_shows(&self, text: &str) -> String {
+        self.process.until_shows(text).await
     }
 
     /// What it has written to stderr so far.
@@ -315,6 +342,8 @@ pub struct Ended {
     pub stdout: String,
     /// What it wrote to stderr.
     pub stderr: String,
+    /// What its terminal shows, if it had one.
+    pub shown: Option<String>,
 }
 
 impl Ended {
@@ -326,9 +355,11 @@ impl Ended {
     }
 }
 
+/// A `ws-server`, whatever it does.
 #[derive(Debug)]
-struct Process {
+pub struct Process {
     child: Child,
+    terminal: Option<Terminal>,
     /// The settings, and its output, which is read from files so that no pipe can fill up.
     directory: TempDir,
 }
@@ -338,7 +369,47 @@ impl Process {
         Pid::from_raw(self.child.id().try_into().expect("a process id"))
     }
 
-    async fn end(mut self) -> Ended {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("a running process");
+    }
+
+    /// Waits until it has written `text`; returns all that it has written there.
+    ///
+    /// # Panics
+    ///
+    /// It does not within 60 s.
+    pub async fn until_writes(&self, stream: Stream, text: &str) -> String {
+        self.until(text, || self.output(stream.name())).await
+    }
+
+    /// Waits until its terminal shows `text`; returns all that it shows then.
+    ///
+    /// # Panics
+    ///
+    /// It does not within 60 s, or has no terminal.
+    pub async fn until_shows(&self, text: &str) -> String {
+        self.until(text, || self.shown().expect("a terminal")).await
+    }
+
+    async fn until(&self, text: &str, seen: impl Fn() -> String) -> String {
+        let looking = async {
+            while !seen().contains(text) {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        };
+        let limit = tokio::time::timeout(crate::LIMIT, looking).await;
+        let seen = seen();
+        assert!(limit.is_ok(), "{text:?} does not come after:\n{seen}");
+        seen
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// It does not end within 60 s.
+    pub async fn end(mut self) -> Ended {
         let status: ExitStatus = happens("ws-server ends", async {
             loop {
                 if let Some(status) = self.child.try_wait().expect("our child") {
@@ -348,15 +419,30 @@ impl Process {
             }
         })
         .await;
+        if let Some(terminal) = &mut self.terminal {
+            terminal.has_shown_all();
+        }
         Ended {
             code: status.code(),
+            shown: self.shown(),
             stdout: self.output("stdout"),
             stderr: self.output("stderr"),
         }
     }
 
+    fn shown(&self) -> Option<String> {
+        let terminal = self.terminal.as_ref()?;
+        let (stream, columns) = (terminal.stream, terminal.columns);
+        Some(terminal::shown(&self.written(stream.name()), columns))
+    }
+
     fn output(&self, name: &str) -> String {
-        std::fs::read_to_string(self.directory.path().join(name)).expect("text in a file")
+        // It may be in the middle of a character.
+        String::from_utf8_lossy(&self.written(name)).into_owned()
+    }
+
+    fn written(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.directory.path().join(name)).expect("a file")
     }
 }
 

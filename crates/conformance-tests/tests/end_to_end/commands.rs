@@ -144,18 +144,3 @@ async fn g3_a_contradiction_in_the_environment_is_warned_of() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.warns("ENVIRONMENT says local"), "{}", ended.stderr);
 }
-
-#[tokio::test]
-async fn json_logs_are_one_object_a_line() {
-    let server = WsServer::new().arguments(["--log", "json"]).start().await;
-    server
-        .until(|status| status["startup"]["state"] == "complete")
-        .await;
-    server.signal(Signal::SIGTERM);
-    let ended = server.end().await;
-    assert!(!ended.stderr.is_empty());
-    for line in ended.stderr.lines() {
-        let parsed: Result<serde_json::Value, _> = serde_json::from_str(line);
-        assert!(parsed.is_ok_and(|line| line["level"].is_string()), "{line}");
-    }
-}

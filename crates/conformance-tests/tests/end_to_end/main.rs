@@ -15,6 +15,9 @@ mod order;
 mod refusing;
 mod reloading;
 mod startup;
+mod telemetry;
+mod terminal;
+mod watching;
 
 use conformance_tests::servers::Port;
 use serde_json::Value;

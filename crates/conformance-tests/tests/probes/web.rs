@@ -276,3 +276,51 @@ async fn g8_https_is_ready_with_a_trusted_certificate_for_the_host() {
         assert!(said.contains(what), "{address}: {output:?}");
     }
 }
+
+#[tokio::test]
+async fn o3_a_page_is_read_part_by_part_as_it_comes() {
+    let (listener, address) = silent().await;
+    let served = async {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        head(&mut stream).await;
+        let begun = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\r\none";
+        stream.write_all(begun.as_bytes()).await.expect("it reads");
+        stream
+    };
+    let page = probe(&format!("http://{address}/status/events"));
+    let (mut stream, page) = tokio::join!(happens(served), happens(page.get()));
+    let mut page = page.expect("an answer");
+    assert_eq!(page.status(), 200);
+    assert_eq!(page.media_type(), Some("text/event-stream"));
+    assert_eq!(
+        happens(page.next()).await.unwrap().as_deref(),
+        Some(&b"one"[..])
+    );
+    stream.write_all(b"two").await.expect("it reads");
+    assert_eq!(
+        happens(page.next()).await.unwrap().as_deref(),
+        Some(&b"two"[..])
+    );
+    drop(stream);
+    assert_eq!(happens(page.next()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn o3_a_page_is_got_whatever_its_status_and_breaks_off_with_an_error() {
+    let address = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nbut").await;
+    let missing = probe(&format!("http://{address}/?token=secret"));
+    let mut page = missing.get().await.expect("an answer");
+    assert_eq!((page.status(), page.media_type()), (404, None));
+    assert_eq!(
+        happens(page.next()).await.unwrap().as_deref(),
+        Some(&b"but"[..])
+    );
+    let error = happens(page.next()).await.expect_err("it breaks off");
+    assert!(
+        error.to_string().starts_with(&missing.to_string()),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("secret"), "{error}");
+    let other = probe("tcp://127.0.0.1:1").get().await;
+    assert!(other.is_err());
+}

@@ -11,7 +11,7 @@ use crate::Exit;
 use crate::cli::ProbeArgs;
 
 pub(crate) fn probe(args: &ProbeArgs, vars: &Vars) -> Exit {
-    let asked = Asked::new(args.url.as_deref(), vars);
+    let asked = Asked::new(args.url.as_deref(), vars, |settings| settings.server.listen);
     let probe = match asked.and_then(|asked| asked.page("/readyz")) {
         Ok(probe) => probe,
         Err(exit) => return exit,
@@ -41,12 +41,17 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// What is wrong with it is on stderr otherwise.
-    pub(crate) fn new(url: Option<&str>, vars: &Vars) -> Result<Self, Exit> {
+    /// Where it would listen is what `listens` finds in its settings. What is wrong is on stderr
+    /// otherwise.
+    pub(crate) fn new(
+        url: Option<&str>,
+        vars: &Vars,
+        listens: fn(&Settings) -> SocketAddr,
+    ) -> Result<Self, Exit> {
         let url = match url {
             Some(url) => url.to_owned(),
             None => match Settings::load(&Sources::new(vars)) {
-                Ok(loaded) => format!("http://{}", reachable(loaded.settings.server.listen)),
+                Ok(loaded) => format!("http://{}", reachable(listens(&loaded.settings))),
                 Err(problems) => {
                     eprintln!("ws-server: where it listens is not known: {problems}");
                     return Err(Exit::BadConfiguration);

@@ -56,7 +56,10 @@ pub(crate) fn watch(args: &WatchArgs, vars: &Vars) -> Exit {
 
 /// What to ask for, and what to call the server: its URL, without secrets.
 fn pages(args: &WatchArgs, vars: &Vars) -> Result<(Vec<Probe>, String), Exit> {
-    let asked = Asked::new(args.url.as_deref(), vars)?;
+    // Its status is for operators, where they have a port of their own.
+    let asked = Asked::new(args.url.as_deref(), vars, |settings| {
+        settings.admin.listen.unwrap_or(settings.server.listen)
+    })?;
     let pages: Result<_, _> = PAGES.iter().map(|page| asked.page(page)).collect();
     let address = asked.page("")?.to_string();
     Ok((pages?, address.trim_end_matches('/').to_owned()))

@@ -42,7 +42,8 @@ impl Screen {
 
     /// In colours, unless `NO_COLOR` says otherwise, on a terminal that can move its cursor.
     fn of(stream: Term, vars: &Vars) -> Self {
-        let is_terminal = stream.is_term() && vars.get("TERM") != Some("dumb");
+        // As `TERM` has it, too.
+        let is_terminal = stream.is_term();
         let no_color = vars.get("NO_COLOR").is_some_and(|it| !it.is_empty());
         Self::new(stream, is_terminal, is_terminal && !no_color)
     }
