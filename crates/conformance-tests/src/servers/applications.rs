@@ -33,6 +33,12 @@ impl Python {
         Some(Self { python })
     }
 
+    /// What runs it, for an application of another kind.
+    #[must_use]
+    pub fn interpreter(&self) -> String {
+        self.python.display().to_string()
+    }
+
     /// Starts on `port`; returns once it takes connections. `stop` ends it when it is dropped:
     /// SIGTERM has it say goodbye, SIGKILL does not.
     pub async fn start_on(&self, port: &Port, stop: Signal) -> Application {

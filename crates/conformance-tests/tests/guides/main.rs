@@ -2,4 +2,5 @@
 //! and so is the code they give to clients.
 
 mod examples;
+mod python;
 mod reconnecting;
