@@ -2,9 +2,12 @@
 
 use conformance_tests::browser::{Browser, Scheme};
 use conformance_tests::client::Asked;
+use conformance_tests::happens;
 use conformance_tests::network::Net;
+use conformance_tests::running::{Running, server};
 use conformance_tests::situations::{REFUSED, Situation};
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use super::*;
 
@@ -199,6 +202,96 @@ async fn o4_silence_is_told_and_what_was_known_is_shown_as_old() {
         ))
         .await;
     assert_eq!(browser.text("h1").await, then);
+}
+
+#[tokio::test]
+async fn o4_a_server_that_comes_back_is_seen_again() {
+    let slow = Situation::slow(PACE).await;
+    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
+        return;
+    };
+    let address = slow.server.network;
+    drop(slow);
+    let bound = async {
+        loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => return listener,
+                // The old one's is on its way out.
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let listener = happens("the port is free", bound).await;
+    let _back = Running::on(address, server(|_| {}), listener);
+    browser.until("document.title === 'Open · ws-server'").await;
+    browser
+        .until("document.querySelector('#link').textContent === '● live'")
+        .await;
+}
+
+#[tokio::test]
+async fn o4_every_state_has_its_sentence() {
+    let slow = Situation::slow(PACE).await;
+    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
+        return;
+    };
+    let steps = "s.startup.phases[4].steps";
+    let complete = "s.startup.state = 'complete'; s.startup.phases[4].steps = []";
+    for (change, sentence) in [
+        (
+            "s.startup.state = 'unknown'; s.startup.phases = []".to_owned(),
+            "Closed: startup has not begun.",
+        ),
+        // It began first, so it has taken the longest.
+        (
+            format!("Object.assign({steps}[0], {{ state: 'running', duration_seconds: 99 }})"),
+            "Closed: starting, waiting for agents (services) for 99 s, and 1 more.",
+        ),
+        // Nobody needs it, and yet the next phase waits for its end.
+        (
+            format!(
+                "s.startup.phases[4].state = 'reached'; \
+                 Object.assign({steps}[1], {{ critical: false, duration_seconds: 7 }})"
+            ),
+            "Closed: starting, waiting for model (services) for 7.0 s.",
+        ),
+        (
+            format!("{complete}; s.queue.oldest_age_seconds = 4"),
+            "Closed: startup is not far enough yet, for at least 4.0 s.",
+        ),
+        (
+            format!(
+                "{complete}; s.opened = {{}}; s.queue.oldest_age_seconds = 61; \
+                 s.readiness.failed_checks = [{{ name: 'a', error: '' }}, {{ name: 'b', error: '' }}]"
+            ),
+            "Closed again: a is not ready and b is not ready, for at least 61 s.",
+        ),
+        (
+            format!("{complete}; s.queue.open = true"),
+            "Open: clients are served.",
+        ),
+        (
+            "s.draining = true".to_owned(),
+            "Stopping: newcomers are refused.",
+        ),
+        (
+            "s.startup.state = 'failed'; \
+             s.startup.failed = { phase: 'cache', step: null, error: 'lost' }"
+                .to_owned(),
+            "Startup failed in phase cache: lost",
+        ),
+    ] {
+        let say = format!(
+            "(() => {{
+                const s = structuredClone(latest);
+                {change};
+                const {{ word, why }} = verdict(s, {{ closedAt: null, sawItClose: false, now: 0 }});
+                const words = why.map((it) => typeof it === 'string' ? it : Object.values(it)[0]);
+                return word + words.join('');
+            }})()"
+        );
+        assert_eq!(browser.evaluate(&say).await, sentence, "{change}");
+    }
 }
 
 #[tokio::test]
