@@ -298,6 +298,17 @@ impl Running {
         self.process.until_writes(Stream::Stderr, text).await;
     }
 
+    /// Types `keys` on its terminal, which shows them. A `\x03` is shown as `^C`, and no signal: it is
+    /// not the terminal of a session.
+    ///
+    /// # Panics
+    ///
+    /// It has no terminal.
+    pub fn types(&self, keys: &str) {
+        let terminal = self.process.terminal.as_ref();
+        terminal.expect("a terminal").types(keys);
+    }
+
     /// Waits until its terminal shows `text`; returns all that it shows then.
     ///
     /// # Panics

@@ -1,7 +1,7 @@
 //! A terminal, as the binary and whoever sits before it see it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
@@ -33,6 +33,7 @@ impl Stream {
 pub(super) struct Terminal {
     pub(super) stream: Stream,
     pub(super) columns: u16,
+    keyboard: File,
     /// Keeps what is written to it.
     copying: Option<JoinHandle<()>>,
 }
@@ -48,6 +49,7 @@ impl Terminal {
         };
         let pair = openpty(&size, None).expect("a pseudo terminal");
         let mut ours = File::from(pair.master);
+        let keyboard = ours.try_clone().expect("a descriptor");
         let copying = std::thread::spawn(move || {
             // It ends with an error once nobody can write any more.
             let _ = io::copy(&mut ours, &mut file);
@@ -55,9 +57,16 @@ impl Terminal {
         let terminal = Self {
             stream,
             columns,
+            keyboard,
             copying: Some(copying),
         };
         (terminal, pair.slave)
+    }
+
+    /// Types `keys`, which the terminal shows, as terminals do.
+    pub(super) fn types(&self, keys: &str) {
+        let typed = (&self.keyboard).write_all(keys.as_bytes());
+        typed.expect("an open terminal");
     }
 
     /// Waits until all that was written to it is in the file; only once its program has ended.

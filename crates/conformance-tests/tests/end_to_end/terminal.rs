@@ -126,6 +126,8 @@ async fn o5_s9_a_signal_during_startup_leaves_nothing_of_the_drawing() {
         .start()
         .await;
     server.until_shows("nobody is held").await;
+    server.types("\x03");
+    server.until_says("^C").await;
     server.signal(Signal::SIGINT);
     let ended = server.end().await;
     assert_eq!(ended.code, Some(0));

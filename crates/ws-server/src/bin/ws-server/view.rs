@@ -8,6 +8,7 @@ mod lines;
 mod rates;
 mod screen;
 mod startup;
+mod terminal;
 
 pub(crate) use self::changes::{Changes, Meaning};
 pub(crate) use self::document::Document;

@@ -23,7 +23,13 @@ const NEARLY: f64 = 0.95;
 /// A startup that is under way: its phases, and who waits for it.
 pub(super) fn startup(document: &Document, width: usize) -> Vec<Line> {
     let mut lines = phases(document, width);
-    lines.push(Line::new(width).add(Tone::Plain, &format!("  {}", held(&document.queue))));
+    let line = Line::new(width).add(Tone::Plain, "  ");
+    let line = if document.queue.open {
+        line.add(Tone::Good, "open, ")
+    } else {
+        line
+    };
+    lines.push(line.add(Tone::Plain, &held(&document.queue)));
     lines
 }
 
@@ -258,7 +264,9 @@ fn time(seconds: Option<f64>, told: fn(f64) -> String) -> String {
     seconds.map_or_else(String::new, |seconds| format!(" {}", told(seconds)))
 }
 
+/// Nothing is said of what usually takes no time at all.
 fn usually(seconds: Option<f64>) -> String {
+    let seconds = seconds.filter(|seconds| *seconds >= 0.001);
     seconds.map_or_else(String::new, |seconds| {
         format!(", usually {}", exact(seconds))
     })

@@ -5,16 +5,13 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike as _};
 use parking_lot::Mutex;
 use readiness_guard::Vars;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::line::Line;
-
-/// What a terminal is taken for that does not say how wide it is.
-const COLUMNS: usize = 80;
-const ROWS: usize = 24;
+use super::terminal::Terminal;
 
 /// Clones are of the same one. Whatever is written to its terminal while something is drawn there is
 /// written through it.
@@ -23,9 +20,8 @@ pub(crate) struct Screen(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// What is drawn is written at once, so that nobody sees half of it.
-    stream: Term,
-    /// Otherwise nothing can be drawn: it is a pipe, or a file.
+    stream: Terminal,
+    /// Otherwise nothing is drawn.
     is_terminal: bool,
     has_colours: bool,
     drawn: Mutex<Option<ProgressBar>>,
@@ -42,18 +38,18 @@ impl Screen {
 
     /// In colours, unless `NO_COLOR` says otherwise, on a terminal that can move its cursor.
     fn of(stream: Term, vars: &Vars) -> Self {
-        // As `TERM` has it, too.
-        let is_terminal = stream.is_term();
+        let stream = Terminal::new(stream);
+        let is_terminal = stream.can_draw();
         let no_color = vars.get("NO_COLOR").is_some_and(|it| !it.is_empty());
         Self::new(stream, is_terminal, is_terminal && !no_color)
     }
 
     /// Stderr for lines that stay, whatever it is.
     pub(crate) fn plain() -> Self {
-        Self::new(Term::buffered_stderr(), false, false)
+        Self::new(Terminal::new(Term::buffered_stderr()), false, false)
     }
 
-    fn new(stream: Term, is_terminal: bool, has_colours: bool) -> Self {
+    fn new(stream: Terminal, is_terminal: bool, has_colours: bool) -> Self {
         Self(Arc::new(Inner {
             stream,
             is_terminal,
@@ -72,14 +68,7 @@ impl Screen {
 
     /// How many columns there are, at this moment.
     pub(crate) fn width(&self) -> usize {
-        self.size().1
-    }
-
-    fn size(&self) -> (usize, usize) {
-        let size = self.0.stream.size_checked();
-        size.map_or((ROWS, COLUMNS), |(rows, columns)| {
-            (rows.into(), columns.into())
-        })
+        self.0.stream.width().into()
     }
 
     /// Draws `lines` in place of what was drawn before; nothing where nothing can be drawn.
@@ -87,11 +76,11 @@ impl Screen {
         if !self.0.is_terminal {
             return;
         }
-        let (rows, _) = self.size();
+        let rows = self.0.stream.height().into();
         let text: Vec<String> = lines.iter().take(rows).map(|it| self.painted(it)).collect();
         let mut drawn = self.0.drawn.lock();
         let bar = drawn.get_or_insert_with(|| {
-            let target = ProgressDrawTarget::term(self.0.stream.clone(), u8::MAX);
+            let target = ProgressDrawTarget::term_like(Box::new(self.0.stream.clone()));
             let bar = ProgressBar::with_draw_target(None, target);
             bar.set_style(ProgressStyle::with_template("{msg}").expect("a template"));
             bar
@@ -113,15 +102,7 @@ impl Screen {
     /// Nobody reads it any more.
     pub(crate) fn print(&self, line: &Line) -> io::Result<()> {
         let text = self.painted(line) + "\n";
-        self.write_above(text.as_bytes())
-    }
-
-    fn write_above(&self, text: &[u8]) -> io::Result<()> {
-        let mut stream = &self.0.stream;
-        self.above(|| {
-            stream.write_all(text)?;
-            stream.flush()
-        })
+        self.above(|| self.0.stream.write(text.as_bytes()))
     }
 
     /// Has `write` write whole lines to the terminal, above what is drawn.
@@ -143,7 +124,7 @@ impl Screen {
 
 impl Write for Screen {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        self.write_above(lines)?;
+        self.above(|| self.0.stream.write(lines))?;
         Ok(lines.len())
     }
 

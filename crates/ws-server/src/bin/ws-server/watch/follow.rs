@@ -55,7 +55,8 @@ pub(super) async fn follow(pages: &[Probe], display: &mut Display) -> Result<(),
             (status, _) => return Err(format!("{page} answered {status}").into()),
         }
     }
-    Err("it has no status: it answered 404".to_owned().into())
+    let why = "it answered 404: is its status on a port for operators (admin.listen)?";
+    Err(why.to_owned().into())
 }
 
 async fn show_each(mut page: Page, display: &mut Display) -> Result<(), Lost> {

@@ -36,7 +36,7 @@ const RUNNING: &str = r#"{
             "refused_failed": 0, "refused_draining": 0},
   "connections": {"live": 0, "total": 0},
   "messages": {"received": 7, "received_bytes": 70, "sent": 8, "sent_bytes": 80},
-  "history": {"starts": 5, "open_seconds": 4.02, "phases": {"services": 2.0, "websocket": 0.01},
+  "history": {"starts": 5, "open_seconds": 4.02, "phases": {"services": 2.0, "websocket": 0.01, "finalize": 0.0},
               "steps": {"model": 1.9}},
   "something_new": {"of": ["a", "later", "version"]}
 }"#;
@@ -232,4 +232,13 @@ fn a_document_needs_no_more_than_a_startup_and_a_queue() {
     for other in ["{}", "[]", r#"{"startup": {}}"#, "null"] {
         assert!(serde_json::from_str::<Document>(other).is_err(), "{other}");
     }
+}
+
+#[test]
+fn those_who_are_still_held_behind_an_open_gate_are_told_apart() {
+    let mut document = running();
+    document.queue.open = true;
+    let lines = startup(&document, 80);
+    let last = lines.last().map(Line::plain);
+    assert_eq!(last.as_deref(), Some("  open, 12 held, oldest 1.4 s"));
 }
