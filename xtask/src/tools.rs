@@ -295,7 +295,10 @@ fn unpack_promtool(workspace: &Workspace) -> Result<()> {
     shell::run(
         workspace
             .command("sh -c")
-            .arg("apt-get --quiet download prometheus && dpkg-deb --extract prometheus_*.deb .")
+            .arg(
+                "apt-get --quiet download prometheus && dpkg-deb --extract prometheus_*.deb . \
+                  && rm prometheus_*.deb",
+            )
             .current_dir(workspace.path(PROMETHEUS)),
     )?;
     ensure!(promtool(workspace).is_some(), "unpacked, but does not run");

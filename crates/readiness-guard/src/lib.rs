@@ -42,10 +42,22 @@
 //! * **G9** checks, [critical or optional](ReadinessCheck), and readiness that can be
 //!   [lost](ReadinessGuard::lost).
 //!
-//! It starts no task, holds no client and opens no gate. Startup is the only thing it knows of; who acts
-//! on the verdict is for others.
+//! # What it never does
 //!
-//! Feature `serde` (off by default): verdicts and [`Readiness`] implement `Serialize`.
+//! It starts no task, holds no client and opens no gate. Startup is the only thing it knows of; who acts
+//! on the verdict is for others. Only [`Environment::detect`] and [`Vars::from_process`] read the process
+//! environment, once, for whoever has `main`.
+//!
+//! # Limits
+//!
+//! A wait takes 1 s at most in local and test, 3 s in development and staging, 5 s in production, at
+//! least 8 s on Cloud Run from `services` on ([`GuardConfig::timeout`] wins). A check has 1 s
+//! ([`ReadinessCheck::timeout`]), then it is a no. A wait that has ended begins anew with the next
+//! [`wait`](ReadinessGuard::wait): nothing is remembered against anybody.
+//!
+//! # Needs and features
+//!
+//! A tokio runtime with time enabled. Feature `serde` (off by default): verdicts and [`Readiness`] implement `Serialize`.
 
 mod check;
 mod config;

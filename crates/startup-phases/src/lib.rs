@@ -45,6 +45,27 @@
 //! - **P8 unknown is a state**: until the sequence is started.
 //! - **P9 report**: every phase and step, as JSON (feature `serde`) or as a timeline.
 //! - **P10 losing the reporter is failure**: readiness never comes from a destructor.
+//!
+//! # What it never does
+//!
+//! It opens no port, installs no logger, reads no environment, and catches no signal: a future that
+//! says when to stop is handed to [`Sequence::run_until`]. It retries nothing by itself; a step that
+//! should be tried again is made with [`Step::polling`].
+//!
+//! # Limits
+//!
+//! A step has 60 s ([`Step::timeout`]), its stop hook 5 s ([`Step::stop_timeout`]), and a polling
+//! step is tried every 100 ms ([`Step::interval`]). A step is ended where it awaits: what blocks its
+//! thread belongs in [`tokio::task::spawn_blocking`]. The history is kept whole, for it is
+//! bounded by the number of steps: no observer misses anything.
+//!
+//! # Needs and features
+//!
+//! A tokio runtime with time enabled, for [`Sequence::run`] and [`Started::stop`]; watching needs
+//! none. Steps are logged with `tracing`. Feature `serde` (off by default): [`Report`] and its parts,
+//! [`Failure`] among them, implement `Serialize`.
+//!
+//! The example `phases_in_axum` is a service that says at `/readyz` how far it is.
 
 mod builder;
 mod driver;

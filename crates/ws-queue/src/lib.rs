@@ -42,7 +42,20 @@
 //! # What it never does
 //!
 //! It never keeps a connection alive, never answers a client, and never decides when to open:
-//! that is for whoever owns the [`Gate`].
+//! that is for whoever owns the [`Gate`]. It logs nothing.
+//!
+//! # Limits
+//!
+//! 50 places and 30 s in each, unless [`QueueConfig`] says otherwise; a place costs about 200 bytes. A
+//! release is told to everyone at once, unless it is [paced](QueueConfig::release_in_flight). Dead
+//! connections whose tickets live are found within one interval, 1,024 at a look.
+//!
+//! # Needs and features
+//!
+//! A tokio runtime with time enabled, in which [`gate()`] starts one task for the timers. Feature `serde`
+//! (off by default): [`QueueStatus`] implements `Serialize`.
+//!
+//! The example `gate_in_axum` is a gate before axum's WebSockets.
 
 mod clock;
 mod config;
