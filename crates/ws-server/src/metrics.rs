@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use startup_phases::{Phase, Report, State};
 use ws_queue::QueueStatus;
 
@@ -124,28 +124,71 @@ impl Metrics {
     /// `initiators` are those who can close a connection of this server.
     pub(crate) fn new(initiators: &'static [By]) -> Self {
         let mut registry = Registry::with_prefix("ws");
-        let looked_at = LookedAt::register(&mut registry);
+        let it = &mut registry;
+        let looked_at = LookedAt::register(it);
         let waits = || Histograms::new_with_constructor(|| Histogram::new(WAIT_BUCKETS));
-        let (hold, guard_wait) = (waits(), waits());
-        let refused = Family::<One, Counter>::default();
-        let life = Histogram::new(LIFE_BUCKETS);
-        let [messages, bytes] = [(); 2].map(|()| Family::<One, Counter>::default());
-        let closes = Family::<Two, Counter>::default();
-        let handshake_failures = Family::<One, Counter>::default();
+        let hold = family(
+            it,
+            "queue_hold_seconds",
+            "How long clients were held, by how that ended",
+            waits(),
+        );
         for outcome in HoldOutcome::ALL {
             let _ = hold.get_or_create(&[("outcome", outcome.as_str())]);
         }
+        let refused = family(
+            it,
+            "queue_refused",
+            "Clients turned away, by the reason they were told",
+            Family::<One, Counter>::default(),
+        );
         for reason in Reason::ALL {
             let _ = refused.get_or_create(&[("reason", reason.as_str())]);
         }
+        let life = family(
+            it,
+            "connection_duration_seconds",
+            "How long WebSockets lived, from their admission to their end",
+            Histogram::new(LIFE_BUCKETS),
+        );
+        let messages = family(
+            it,
+            "messages",
+            "Messages of clients (received) and to clients (sent)",
+            Family::<One, Counter>::default(),
+        );
+        let bytes = family(
+            it,
+            "message_bytes",
+            "Bytes of the payloads of those messages",
+            Family::<One, Counter>::default(),
+        );
+        let closes = family(
+            it,
+            "close",
+            "WebSockets that ended, by close code (1006: without one) and by who began to close",
+            Family::<Two, Counter>::default(),
+        );
         for by in initiators {
             for code in CODES {
                 let _ = closes.get_or_create(&[("code", code), ("initiator", by.as_str())]);
             }
         }
+        let handshake_failures = family(
+            it,
+            "handshake_failures",
+            "Requests that could not become a WebSocket, by the reason they were told",
+            Family::<One, Counter>::default(),
+        );
         for reason in HANDSHAKE_FAILURES {
             let _ = handshake_failures.get_or_create(&[("reason", reason)]);
         }
+        let guard_wait = family(
+            it,
+            "guard_wait_seconds",
+            "How long the guard waited for readiness, by its verdict",
+            waits(),
+        );
         let reasons = readiness_guard::Reason::ALL.map(readiness_guard::Reason::as_str);
         for verdict in reasons.into_iter().chain(["ready"]) {
             let _ = guard_wait.get_or_create(&[("verdict", verdict)]);
@@ -154,54 +197,13 @@ impl Metrics {
             messages: messages.get_or_create_owned(&[("direction", direction)]),
             bytes: bytes.get_or_create_owned(&[("direction", direction)]),
         };
-        let (received, sent) = (traffic("received"), traffic("sent"));
-        registry.register(
-            "queue_hold_seconds",
-            "How long clients were held, by how that ended",
-            hold.clone(),
-        );
-        registry.register(
-            "queue_refused",
-            "Clients turned away, by the reason they were told",
-            refused.clone(),
-        );
-        registry.register(
-            "connection_duration_seconds",
-            "How long WebSockets lived, from their admission to their end",
-            life.clone(),
-        );
-        registry.register(
-            "messages",
-            "Messages of clients (received) and to clients (sent)",
-            messages,
-        );
-        registry.register(
-            "message_bytes",
-            "Bytes of the payloads of those messages",
-            bytes,
-        );
-        registry.register(
-            "close",
-            "WebSockets that ended, by close code (1006: without one) and by who began to close",
-            closes.clone(),
-        );
-        registry.register(
-            "handshake_failures",
-            "Requests that could not become a WebSocket, by the reason they were told",
-            handshake_failures.clone(),
-        );
-        registry.register(
-            "guard_wait_seconds",
-            "How long the guard waited for readiness, by its verdict",
-            guard_wait.clone(),
-        );
         Self {
+            received: traffic("received"),
+            sent: traffic("sent"),
             registry,
             hold,
             refused,
             life,
-            received,
-            sent,
             closes,
             initiators,
             handshake_failures,
@@ -276,64 +278,63 @@ impl Metrics {
 }
 
 impl LookedAt {
-    fn register(registry: &mut Registry) -> Self {
-        let it = Self {
-            phase_duration: Family::default(),
-            startup_complete: Gauge::default(),
-            startup_elapsed: Seconds::default(),
-            startup_usual: Seconds::default(),
-            ready: Gauge::default(),
-            queue_size: Gauge::default(),
-            queue_oldest_age: Seconds::default(),
-            live: Gauge::default(),
-            total: Counter::default(),
-        };
-        registry.register(
-            "startup_phase_duration_seconds",
-            "How long each phase of startup took, or has been taking so far",
-            it.phase_duration.clone(),
-        );
-        registry.register(
-            "startup_complete",
-            "Whether startup is complete",
-            it.startup_complete.clone(),
-        );
-        registry.register(
-            "startup_elapsed_seconds",
-            "How long startup took, or has been taking so far",
-            it.startup_elapsed.clone(),
-        );
-        registry.register(
-            "startup_usual_seconds",
-            "How long earlier starts took until clients were admitted (median); 0 where unknown",
-            it.startup_usual.clone(),
-        );
-        registry.register(
-            "ready",
-            "Whether a client that comes now is served",
-            it.ready.clone(),
-        );
-        registry.register(
-            "queue_size",
-            "Clients that have a place in the queue",
-            it.queue_size.clone(),
-        );
-        registry.register(
-            "queue_oldest_age_seconds",
-            "How long the first of them has been waiting",
-            it.queue_oldest_age.clone(),
-        );
-        registry.register(
-            "connections_live",
-            "WebSockets that are being served",
-            it.live.clone(),
-        );
-        registry.register(
-            "connections",
-            "WebSockets that have been served",
-            it.total.clone(),
-        );
-        it
+    fn register(it: &mut Registry) -> Self {
+        Self {
+            phase_duration: family(
+                it,
+                "startup_phase_duration_seconds",
+                "How long each phase of startup took, or has been taking so far",
+                Family::default(),
+            ),
+            startup_complete: family(
+                it,
+                "startup_complete",
+                "Whether startup is complete",
+                Gauge::default(),
+            ),
+            startup_elapsed: family(
+                it,
+                "startup_elapsed_seconds",
+                "How long startup took, or has been taking so far",
+                Seconds::default(),
+            ),
+            startup_usual: family(
+                it,
+                "startup_usual_seconds",
+                "How long earlier starts took until clients were admitted (median); 0 where unknown",
+                Seconds::default(),
+            ),
+            ready: family(
+                it,
+                "ready",
+                "Whether a client that comes now is served",
+                Gauge::default(),
+            ),
+            queue_size: family(
+                it,
+                "queue_size",
+                "Clients that have a place in the queue",
+                Gauge::default(),
+            ),
+            queue_oldest_age: family(
+                it,
+                "queue_oldest_age_seconds",
+                "How long the first of them has been waiting",
+                Seconds::default(),
+            ),
+            live: family(
+                it,
+                "connections_live",
+                "WebSockets that are being served",
+                Gauge::default(),
+            ),
+            total: family(
+                it,
+                "connections",
+                "WebSockets that have been served",
+                Counter::default(),
+            ),
+        }
     }
 
     fn set(&self, looked: &Looked<'_>) {
@@ -359,6 +360,12 @@ impl LookedAt {
         let total = self.total.inner();
         total.fetch_max(looked.connections.total, Ordering::Relaxed);
     }
+}
+
+/// Enters a family under its name, which is shown with `ws_` before it and, of counters, `_total` behind.
+fn family<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, family: M) -> M {
+    registry.register(name, help, family.clone());
+    family
 }
 
 fn whole(count: u64) -> i64 {
