@@ -191,6 +191,11 @@ async fn o4_silence_is_told_and_what_was_known_is_shown_as_old() {
         .until("document.querySelector('#link').textContent.startsWith('▲ no answer for ')")
         .await;
     assert_eq!(browser.evaluate("document.body.className").await, "stale");
+    assert_eq!(browser.text("#said").await, "The server does not answer.");
+    assert_eq!(
+        browser.evaluate("document.title").await,
+        "No answer · ws-server"
+    );
     // As old as it is: it does not go on by itself.
     let then = browser.text("h1").await;
     assert!(then.contains("waiting for model"), "{then}");
