@@ -3,6 +3,7 @@
 //! Numbers that are another each time, seconds and ports among them, are masked with `…`. To accept a
 //! change, run the tests with `INSTA_UPDATE=always` and read the difference.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -13,8 +14,10 @@ use nix::sys::signal::Signal;
 
 use super::step;
 
-/// Every page; of those that have a body of their own kind, the head alone.
-const PAGES: [&str; 12] = [
+/// Every page.
+const PAGES: [&str; 14] = [
+    "/",
+    "/status/events",
     "/livez",
     "/startupz",
     "/readyz",
@@ -37,8 +40,9 @@ const UPGRADE: [&str; 4] = [
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
 
-const MASKS: [(&str, &str); 8] = [
+const MASKS: [(&str, &str); 9] = [
     (r"date: .*", "date: …"),
+    (r"sha256-[^']+", "sha256-…"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:…"),
     (r"(?m)^(ws_\w*seconds\w*(\{.*\})?) [\d.e-]+$", "$1 …"),
     (r#"(seconds":)[\d.e-]+"#, "$1…"),
@@ -55,12 +59,13 @@ async fn curl(curl: &Path, server: &Running, path: &str, fields: &[&str]) -> Str
     for field in fields {
         command.args(["--header", field]);
     }
+    if path == "/" {
+        // The page itself is shown by Chromium.
+        command.arg("--head");
+    }
     command.arg(format!("http://{}{path}", server.address()));
-    command.stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || command.output()).await;
-    let output = output.expect("no panic").expect("curl runs");
-    assert!(output.status.success(), "{path}: {output:?}");
-    let text = String::from_utf8(output.stdout).expect("text");
+    let printed = tokio::task::spawn_blocking(move || printed_by(command)).await;
+    let text = printed.expect("curl prints text");
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     let mut body: Vec<_> = body.lines().collect();
     if path.ends_with("/metrics") {
@@ -74,6 +79,28 @@ async fn curl(curl: &Path, server: &Running, path: &str, fields: &[&str]) -> Str
     };
     let head = head.replace("\r\n", "\n");
     format!("$ curl -i {path}{upgrade}\n{head}\n\n{}\n", body.join("\n"))
+}
+
+/// What it prints until it ends, or until the first event of those that never do.
+fn printed_by(mut curl: Command) -> String {
+    curl.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut running = curl.spawn().expect("curl runs");
+    let lines = BufReader::new(running.stdout.take().expect("a pipe")).split(b'\n');
+    let mut text = String::new();
+    let mut in_event = false;
+    for line in lines {
+        let line = String::from_utf8(line.expect("curl prints")).expect("text");
+        text.push_str(&line);
+        text.push('\n');
+        if in_event && line.is_empty() {
+            running.kill().expect("our child");
+            break;
+        }
+        in_event |= line.starts_with("data: ");
+    }
+    let ended = running.wait().expect("our child");
+    assert!(in_event || ended.success(), "{text}");
+    text
 }
 
 /// Holds every page against the golden file of this situation. `None` where there is no curl.
