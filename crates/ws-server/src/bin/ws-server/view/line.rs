@@ -31,6 +31,7 @@ impl Tone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pieces: Vec<(Tone, String)>,
+    width: usize,
     /// The columns that are left.
     left: usize,
 }
@@ -39,6 +40,7 @@ impl Line {
     pub(crate) fn new(width: usize) -> Self {
         Self {
             pieces: Vec::new(),
+            width,
             left: width,
         }
     }
@@ -66,6 +68,35 @@ impl Line {
         } else {
             self
         }
+    }
+
+    /// Adds `parts`, with `between` between them, and goes on in further lines, each `indent` columns
+    /// to the right, with what has no room.
+    pub(crate) fn flow(
+        self,
+        parts: impl IntoIterator<Item = impl AsRef<str>>,
+        between: &str,
+        indent: usize,
+    ) -> Vec<Self> {
+        let (width, at_end) = (self.width, between.trim_end());
+        let around = measure_text_width(between) + measure_text_width(at_end);
+        let (mut lines, mut line) = (Vec::new(), self);
+        let mut has_part = false;
+        for part in parts {
+            let part = part.as_ref();
+            if has_part && measure_text_width(part) + around > line.left {
+                lines.push(line.add(Tone::Plain, at_end));
+                line = Self::new(width).add(Tone::Plain, &" ".repeat(indent));
+                has_part = false;
+            }
+            if has_part {
+                line = line.add(Tone::Plain, between);
+            }
+            line = line.add(Tone::Plain, part);
+            has_part = true;
+        }
+        lines.push(line);
+        lines
     }
 
     pub(crate) fn plain(&self) -> String {
@@ -119,6 +150,25 @@ mod tests {
             "running"
         );
         assert_eq!(line.add_if_fits(Tone::Plain, " 2s").plain(), "running 2s");
+    }
+
+    #[test]
+    fn what_has_no_room_goes_on_in_further_lines() {
+        let begun = Line::new(16).add(Tone::Bad, "failed: ");
+        let words = "tcp://db: connection refused, and refused".split(' ');
+        let lines: Vec<String> = begun.flow(words, " ", 2).iter().map(Line::plain).collect();
+        assert_eq!(
+            lines,
+            [
+                "failed: tcp://d…",
+                "  connection",
+                "  refused, and",
+                "  refused"
+            ]
+        );
+        let lines = Line::new(12).flow(["1 a", "22 bb", "333 ccc"], ", ", 1);
+        let lines: Vec<String> = lines.iter().map(Line::plain).collect();
+        assert_eq!(lines, ["1 a, 22 bb,", " 333 ccc"]);
     }
 
     #[test]

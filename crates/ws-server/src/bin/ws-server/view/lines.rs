@@ -14,6 +14,9 @@ const BEHIND_BAR: usize = 1 + 15;
 /// Longer ones show no more.
 const LONGEST_BAR: usize = 24;
 
+/// Where a step's name begins, and what is told of it beyond its line.
+const STEP_INDENT: usize = 6;
+
 /// Where the values of the summary begin.
 const LABEL: usize = 13;
 
@@ -94,18 +97,19 @@ pub(super) fn held(queue: &Queue) -> String {
     }
 }
 
-/// Why startup failed, and where.
+/// Where startup failed, and why.
 pub(super) fn failure(document: &Document) -> String {
-    let startup = &document.startup;
-    let after = exact(startup.elapsed_seconds);
-    let failed = startup.failed.clone().unwrap_or_default();
+    let error = document.startup.failed.as_ref().map(|it| it.error.as_str());
+    format!("{}: {}", failed(document), error.unwrap_or_default())
+}
+
+/// Where startup failed.
+fn failed(document: &Document) -> String {
+    let after = exact(document.startup.elapsed_seconds);
+    let failed = document.startup.failed.clone().unwrap_or_default();
     let step = failed.step.map(|step| format!(", step {step}"));
-    format!(
-        "startup failed after {after} in phase {}{}: {}",
-        failed.phase,
-        step.unwrap_or_default(),
-        failed.error
-    )
+    let (phase, step) = (failed.phase, step.unwrap_or_default());
+    format!("startup failed after {after} in phase {phase}{step}")
 }
 
 /// Whether a client that comes now is served, and if not, why.
@@ -120,7 +124,12 @@ fn gate(document: &Document, width: usize) -> Line {
         );
     }
     let line = match (document.queue.open, startup.state.as_str()) {
-        (_, "failed") => return line.add(Tone::Bad, &format!("✗ {}", failure(document))),
+        (_, "failed") => {
+            let has_step = startup.failed.as_ref().is_some_and(|it| it.step.is_some());
+            // The step says itself with what it failed.
+            let told = if has_step { failed } else { failure };
+            return line.add(Tone::Bad, &format!("✗ {}", told(document)));
+        }
         (true, "complete") => line.add(Tone::Good, "✓ open").add(
             Tone::Plain,
             &format!(", startup took {}", exact(startup.elapsed_seconds)),
@@ -163,13 +172,9 @@ fn phases(document: &Document, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for (number, phase) in (1..).zip(&document.startup.phases) {
         lines.push(phase_line(number, phase, document.history.as_ref(), width));
-        let history = document.history.as_ref();
-        lines.extend(
-            phase
-                .steps
-                .iter()
-                .filter_map(|step| step_line(step, history, width)),
-        );
+        for step in &phase.steps {
+            lines.extend(step_lines(step, document.history.as_ref(), width));
+        }
     }
     lines
 }
@@ -215,30 +220,31 @@ fn phase_line(number: u8, phase: &Phase, history: Option<&History>, width: usize
 }
 
 /// Of a step, where there is something to know of it: that it is what startup waits for, or that it
-/// failed.
-fn step_line(step: &Step, history: Option<&History>, width: usize) -> Option<Line> {
-    let line = |sign, tone| {
+/// failed, and with what.
+fn step_lines(step: &Step, history: Option<&History>, width: usize) -> Vec<Line> {
+    let line = |sign, tone, state| {
         Line::new(width)
             .add(tone, &format!("    {sign} "))
             .add(Tone::Plain, &step.name)
+            .add(tone, state)
     };
-    let error = step.error.as_deref().unwrap_or_default();
-    Some(match step.state.as_str() {
+    let failed = match step.state.as_str() {
         "running" => {
             let usual = history.and_then(|history| history.steps.get(&step.name).copied());
-            line("▸", Tone::Busy)
-                .add(Tone::Busy, " running")
+            let running = line("▸", Tone::Busy, " running")
                 .add(Tone::Plain, &time(step.duration_seconds, so_far))
-                .add_if_fits(Tone::Faint, &usually(usual))
+                .add_if_fits(Tone::Faint, &usually(usual));
+            return vec![running];
         }
-        "failed" if step.critical => line("✗", Tone::Bad)
-            .add(Tone::Bad, " failed")
-            .add(Tone::Plain, &format!(": {error}")),
-        "failed" => line("!", Tone::Warning)
-            .add(Tone::Warning, " degraded")
-            .add(Tone::Plain, &format!(": {error}")),
-        _ => return None,
-    })
+        "failed" if step.critical => line("✗", Tone::Bad, " failed"),
+        "failed" => line("!", Tone::Warning, " degraded"),
+        _ => return Vec::new(),
+    };
+    // Its end says most: an error ends with its cause.
+    let error = step.error.as_deref().unwrap_or_default();
+    failed
+        .add(Tone::Plain, ": ")
+        .flow(error.split_whitespace(), " ", STEP_INDENT)
 }
 
 /// How much of a phase is over: of the time it usually takes, or else of its steps.
@@ -292,28 +298,8 @@ fn outcomes(queue: &Queue) -> impl Iterator<Item = String> {
 
 /// Values behind their label, on as many lines as they need.
 fn values(label: &str, values: impl IntoIterator<Item = String>, width: usize) -> Vec<Line> {
-    let begun = |label: &str| Line::new(width).add(Tone::Faint, &format!("  {label:LABEL$}"));
-    let mut lines = Vec::new();
-    let mut row = String::new();
-    let room = width.saturating_sub(2 + LABEL);
-    for value in values {
-        let longer = if row.is_empty() {
-            value.clone()
-        } else {
-            format!("{row}, {value}")
-        };
-        if longer.chars().count() <= room || row.is_empty() {
-            row = longer;
-        } else {
-            lines.push(std::mem::replace(&mut row, value) + ",");
-        }
-    }
-    lines.push(row);
-    let labels = std::iter::once(label).chain(std::iter::repeat(""));
-    labels
-        .zip(lines)
-        .map(|(label, row)| begun(label).add(Tone::Plain, &row))
-        .collect()
+    let label = Line::new(width).add(Tone::Faint, &format!("  {label:LABEL$}"));
+    label.flow(values, ", ", 2 + LABEL)
 }
 
 #[cfg(test)]

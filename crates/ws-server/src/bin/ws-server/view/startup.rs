@@ -26,7 +26,7 @@ pub(crate) async fn show_startup(mut status: StatusWatch, screen: &Screen) -> In
         status.changed().await;
         while let Ok(document) = serde_json::from_str::<Document>(&status.to_json()) {
             let width = screen.width();
-            if let Some(last) = last_line(&document, width) {
+            if let Some(last) = last_line(&document) {
                 screen.clear();
                 // Who cannot be told goes on all the same.
                 let _ = screen.print(&last);
@@ -52,16 +52,18 @@ impl Drop for Cleared<'_> {
     }
 }
 
-/// What stays when there is nothing more to draw; none while there is.
-fn last_line(document: &Document, width: usize) -> Option<Line> {
+/// What stays when there is nothing more to draw, as long as it may be; none while there is.
+fn last_line(document: &Document) -> Option<Line> {
+    let line = |tone, words: &str| Some(Line::new(usize::MAX).add(tone, words));
     if document.startup.state == "failed" {
-        let words = format!("✗ {}", failure(document));
-        return Some(Line::new(width).add(Tone::Bad, &words));
+        return line(Tone::Bad, &format!("✗ {}", failure(document)));
     }
     let opened = document.opened.as_ref()?;
     let is_released = document.queue.size == 0 || opened.admitted >= opened.held;
-    (document.queue.open && is_released)
-        .then(|| Line::new(width).add(Tone::Good, &admitted(opened)))
+    if document.queue.open && is_released {
+        return line(Tone::Good, &admitted(opened));
+    }
+    None
 }
 
 fn admitted(opened: &Opened) -> String {
@@ -98,7 +100,7 @@ mod tests {
     }
 
     fn last(document: &Document) -> Option<String> {
-        last_line(document, 80).map(|line| line.plain())
+        last_line(document).map(|line| line.plain())
     }
 
     #[test]

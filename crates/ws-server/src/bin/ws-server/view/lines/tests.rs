@@ -191,7 +191,18 @@ fn the_gate_says_whether_it_is_open_and_if_not_why() {
                 error: "no such file".to_owned(),
             });
         }),
-        "✗ startup failed after 2.10 s in phase services, step model: no such file"
+        "✗ startup failed after 2.10 s in phase services, step model"
+    );
+    assert_eq!(
+        told(|it| {
+            it.startup.state = "failed".to_owned();
+            it.startup.failed = Some(Failure {
+                phase: "services".to_owned(),
+                step: None,
+                error: "its driver was lost".to_owned(),
+            });
+        }),
+        "✗ startup failed after 2.10 s in phase services: its driver was lost"
     );
 }
 
@@ -201,15 +212,16 @@ fn a_failed_phase_shows_the_step_that_failed() {
     let services = &mut document.startup.phases[4];
     services.state = "failed".to_owned();
     services.steps[0].state = "failed".to_owned();
-    services.steps[0].error = Some("no such file".to_owned());
+    services.steps[0].error = Some("not ready within 60s; last attempt: no such file".to_owned());
     services.steps[1].state = "cancelled".to_owned();
     let drawn = plain(&startup(&document, 60));
     let lines: Vec<&str> = drawn.lines().collect();
     assert_eq!(
-        lines[5..7],
+        lines[5..8],
         [
             "✗ 5 services     ████████████░░░░░░░░░░░░ failed 1.00 s",
-            "    ✗ model failed: no such file"
+            "    ✗ model failed: not ready within 60s; last attempt: no",
+            "      such file"
         ]
     );
 }
