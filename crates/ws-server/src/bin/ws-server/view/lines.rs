@@ -252,7 +252,11 @@ fn fraction(phase: &Phase, usual: Option<f64>) -> f64 {
     match phase.state.as_str() {
         "reached" => 1.0,
         "running" | "failed" => {
-            let ended = |step: &&Step| matches!(step.state.as_str(), "done" | "failed");
+            // Nothing is done with a critical step that failed.
+            let ended = |step: &&Step| match step.state.as_str() {
+                "failed" => !step.critical,
+                state => state == "done",
+            };
             let done = match usual.filter(|usual| *usual > 0.0) {
                 Some(usual) => phase.duration_seconds.unwrap_or_default() / usual,
                 None => {

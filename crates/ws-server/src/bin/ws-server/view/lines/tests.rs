@@ -233,6 +233,8 @@ fn a_phase_without_a_past_is_measured_by_its_steps_and_full_only_once_reached() 
     phase.steps[0].state = "done".to_owned();
     assert_eq!(fraction(&phase, None), 1.0 / 3.0);
     assert_eq!(fraction(&phase, Some(0.1)), NEARLY);
+    phase.steps[1].state = "failed".to_owned();
+    assert_eq!(fraction(&phase, None), 1.0 / 3.0);
     phase.state = "reached".to_owned();
     assert_eq!(fraction(&phase, Some(100.0)), 1.0);
 }
