@@ -54,7 +54,6 @@ async fn begin_to_hold(server: &Shared, gate: &Gate<Client>) -> Infallible {
 }
 
 async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
-    let mut closed_since = Instant::now();
     let opens_at = server.settings.opens_at();
     let mut signal = server.signal.clone();
     loop {
@@ -73,8 +72,8 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
             // Held clients have limits of their own: the guard only looks again.
             Verdict::NotReady(_) => continue,
         }
-        let (held, after) = (gate.status().size, closed_since.elapsed());
-        server.journal.opening(held, after);
+        let held = gate.status().size;
+        let after = server.journal.opening(held);
         gate.open();
         server.opened();
         info!(held, ?after, "gate open");
@@ -83,7 +82,7 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
             never = tell_release(server, gate, held) => match never {},
             () = gate.reported_gone() => {
                 // A report that came as the guard lost it, too, is found behind the next opening.
-                gate.close();
+                close(server, gate);
                 warn!("gate closed again: a client found nobody behind it");
                 // What has just gone is looked for at the next interval, so that an upstream that
                 // comes and goes is asked no more often than that.
@@ -94,17 +93,20 @@ async fn open_and_close(server: &Shared, gate: &Gate<Client>) -> Infallible {
                 }
             }
             () = signal.lost() => {
-                gate.close();
+                close(server, gate);
                 info!("gate closed again: what lies behind it is known to be gone");
             }
             why = server.guard.lost() => {
-                gate.close();
+                close(server, gate);
                 info!(reason = %why.reason(), "gate closed again");
             }
         }
-        closed_since = Instant::now();
-        server.journal.changed();
     }
+}
+
+fn close(server: &Shared, gate: &Gate<Client>) {
+    gate.close();
+    server.journal.closed();
 }
 
 /// Tells when all who were held have been let in, which a paced release takes its time for.

@@ -13,7 +13,13 @@ use crate::metrics::{By, Metrics};
 pub(crate) struct Journal {
     pub(crate) metrics: Metrics,
     changes: watch::Sender<()>,
-    opening: Mutex<Option<Opening>>,
+    gate: Mutex<GateTimes>,
+}
+
+struct GateTimes {
+    /// While it is closed.
+    closed_since: Option<Instant>,
+    opening: Option<Opening>,
 }
 
 /// The last time that the gate was opened.
@@ -48,7 +54,10 @@ impl Journal {
         Self {
             metrics: Metrics::new(initiators),
             changes: watch::Sender::new(()),
-            opening: Mutex::new(None),
+            gate: Mutex::new(GateTimes {
+                closed_since: Some(Instant::now()),
+                opening: None,
+            }),
         }
     }
 
@@ -61,29 +70,44 @@ impl Journal {
         self.changes.subscribe()
     }
 
-    /// The gate is about to be opened.
-    pub(crate) fn opening(&self, held: usize, after: Duration) {
+    /// The gate is about to be opened, with so many `held`; answers how long it was closed.
+    pub(crate) fn opening(&self, held: usize) -> Duration {
         let at = Instant::now();
-        *self.opening.lock() = Some(Opening {
+        let mut gate = self.gate.lock();
+        let closed_since = gate.closed_since.take();
+        let after = closed_since.map_or(Duration::ZERO, |since| at - since);
+        gate.opening = Some(Opening {
             at,
             after,
             held,
             admitted: 0,
             last: at,
         });
+        after
+    }
+
+    /// The gate has been closed again.
+    pub(crate) fn closed(&self) {
+        self.gate.lock().closed_since = Some(Instant::now());
         self.changed();
+    }
+
+    /// How long the gate has been closed, unless it is open.
+    pub(crate) fn closed_for(&self) -> Option<Duration> {
+        let closed_since = self.gate.lock().closed_since;
+        closed_since.map(|since| since.elapsed())
     }
 
     /// One who was held has its 101.
     pub(crate) fn admitted_from_hold(&self) {
-        if let Some(opening) = &mut *self.opening.lock() {
+        if let Some(opening) = &mut self.gate.lock().opening {
             opening.admitted += 1;
             opening.last = Instant::now();
         }
     }
 
     pub(crate) fn opened(&self) -> Option<Opened> {
-        let opening = *self.opening.lock();
+        let opening = self.gate.lock().opening;
         opening.map(|it| Opened {
             after: it.after,
             held: it.held,
@@ -96,4 +120,15 @@ impl Journal {
 /// Seconds with milliseconds behind the point, as everywhere in the status.
 pub(crate) fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64((time.as_secs_f64() * 1e3).round() / 1e3)
+}
+
+/// The same where there may be none.
+pub(crate) fn maybe_seconds<S: serde::Serializer>(
+    time: &Option<Duration>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => seconds(time, to),
+        None => to.serialize_none(),
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use ws_queue::QueueStatus;
 
 use crate::history::Usual;
-use crate::journal::{Opened, seconds};
+use crate::journal::{Opened, maybe_seconds, seconds};
 use crate::metrics::{Looked, Traffic};
 use crate::registry::Connections;
 use crate::shared::Shared;
@@ -103,6 +103,8 @@ pub(crate) struct Status {
     queue: QueueStatus,
     connections: Connections,
     draining: bool,
+    #[serde(rename = "closed_seconds", serialize_with = "maybe_seconds")]
+    closed: Option<Duration>,
     opened: Option<Opened>,
     held: Vec<HeldStatus>,
     messages: MessageStatus,
@@ -165,6 +167,7 @@ impl Status {
             queue,
             connections: server.registry.connections(),
             draining: server.is_stopping(),
+            closed: server.journal.closed_for().filter(|_| !queue.open),
             opened: server.journal.opened(),
             held: held
                 .map(|it| {

@@ -261,15 +261,15 @@ async fn o4_every_state_has_its_sentence() {
             "Closed: starting, waiting for model (services) for 7.0 s.",
         ),
         (
-            format!("{complete}; s.queue.oldest_age_seconds = 4"),
-            "Closed: startup is not far enough yet, for at least 4.0 s.",
+            format!("{complete}; s.closed_seconds = 4"),
+            "Closed: startup is not far enough yet, for 4.0 s.",
         ),
         (
             format!(
-                "{complete}; s.opened = {{}}; s.queue.oldest_age_seconds = 61; \
+                "{complete}; s.opened = {{}}; s.closed_seconds = 61; \
                  s.readiness.failed_checks = [{{ name: 'a', error: '' }}, {{ name: 'b', error: '' }}]"
             ),
-            "Closed again: a is not ready and b is not ready, for at least 61 s.",
+            "Closed again: a is not ready and b is not ready, for 61 s.",
         ),
         (
             format!("{complete}; s.queue.open = true"),
@@ -290,7 +290,7 @@ async fn o4_every_state_has_its_sentence() {
             "(() => {{
                 const s = structuredClone(latest);
                 {change};
-                const {{ word, why }} = verdict(s, {{ closedAt: null, sawItClose: false, now: 0 }});
+                const {{ word, why }} = verdict(s);
                 const words = why.map((it) => typeof it === 'string' ? it : Object.values(it)[0]);
                 return word + words.join('');
             }})()"

@@ -74,3 +74,22 @@ async fn o2_a_change_is_told_within_100_ms_and_silence_every_second() {
     assert_eq!(seen(&watch)["queue"]["open"], true);
     drop(held);
 }
+
+#[tokio::test(start_paused = true)]
+async fn o2_q8_for_how_long_the_gate_is_closed_is_told_while_it_is() {
+    let (up, is_up) = tokio::sync::watch::channel(true);
+    let server = Running::in_memory(server(|_| {}).readiness_signal("upstream", is_up));
+    server.client().await.is_echoed("hello").await;
+    assert_eq!(seen(&server.watch)["closed_seconds"], Value::Null);
+    up.send_replace(false);
+    let held = server.held().await;
+    sleep(Duration::from_millis(2500)).await;
+    let status = seen(&server.watch);
+    assert_eq!(status["closed_seconds"], 2.5);
+    up.send_replace(true);
+    server.client().await.is_echoed("hello").await;
+    let status = seen(&server.watch);
+    assert_eq!(status["closed_seconds"], Value::Null);
+    assert_eq!(status["opened"]["after_seconds"], 2.5);
+    held.client().await;
+}
