@@ -12,6 +12,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use futures::{FutureExt as _, TryFutureExt as _};
 use startup_phases::{Phase, PhaseWatch, Sequence, Step};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let database = arguments.next().unwrap_or("127.0.0.1:9000".to_owned());
     let startup = Sequence::builder()
         .step(Step::polling(Phase::Database, "database", move || {
-            connect(database.clone())
+            TcpStream::connect(database.clone()).map_ok(drop)
         }))
         .step(Step::new(Phase::Cache, "prices", load_prices).optional())
         .step(Step::new(Phase::Services, "jobs", start_jobs).on_stop(stop_jobs))
@@ -34,13 +35,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/", get(hello))
         .route("/readyz", get(readyz))
         .with_state(startup.watch());
+    let stop = told_to_stop()?.shared();
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
 
     // First the port, then startup: from here on /readyz answers.
-    let server = axum::serve(listener, router).with_graceful_shutdown(told_to_stop());
+    let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone());
     let server = tokio::spawn(server.into_future());
-    let started = startup.run_until(told_to_stop()).await;
+    let started = startup.run_until(stop).await;
     let started = started.map_err(|failed| failed.to_string())?;
     println!("{started}");
 
@@ -51,11 +53,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// 200 once startup is complete, 503 before that and if it has failed, and where it stands.
 async fn readyz(State(phases): State<PhaseWatch>) -> (StatusCode, String) {
-    let status = match phases.state() {
+    let report = phases.report();
+    let status = match report.state {
         startup_phases::State::Complete => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, format!("{}\n", phases.report()))
+    (status, format!("{report}\n"))
 }
 
 /// A request that comes early waits for what it needs. For a limit and an order, see `ws-queue`.
@@ -63,10 +66,6 @@ async fn hello(State(phases): State<PhaseWatch>) -> Result<&'static str, (Status
     let ready = phases.reached(Phase::Services).await;
     ready.map_err(|failure| (StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n")))?;
     Ok("hello\n")
-}
-
-async fn connect(database: String) -> io::Result<()> {
-    TcpStream::connect(database).await.map(drop)
 }
 
 async fn load_prices() -> io::Result<()> {
@@ -81,10 +80,14 @@ async fn stop_jobs() -> io::Result<()> {
     Ok(())
 }
 
-async fn told_to_stop() {
-    let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// From here on the process is not ended by these signals, but told.
+fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -14,8 +14,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::interval;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use ws_queue::{Entry, Gate, HoldQueue, Outcome, QueueConfig};
 
 /// Stands for a client, as long as its request is being handled.
@@ -31,16 +30,18 @@ async fn main() -> std::io::Result<()> {
     let config = QueueConfig::default().max_size(100).release_in_flight(1);
     let (gate, queue) = ws_queue::gate(&config);
     let router = Router::new().route("/ws", get(websocket)).with_state(queue);
+    let terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     let server = axum::serve(listener, router);
-    server.with_graceful_shutdown(keep(gate, backend)).await
+    server
+        .with_graceful_shutdown(keep(gate, backend, terminate))
+        .await
 }
 
 /// Opens the gate while the backend is there, closes it while it is not, until told to stop.
-async fn keep(gate: Gate<Client>, backend: String) {
-    let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM");
-    let mut looks = interval(Duration::from_millis(100));
+async fn keep(gate: Gate<Client>, backend: String, mut terminate: Signal) {
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
     loop {
         tokio::select! {
             _ = looks.tick() => match TcpStream::connect(&backend).await {
@@ -78,8 +79,7 @@ async fn websocket(State(queue): State<HoldQueue<Client>>, upgrade: WebSocketUpg
 
 /// Not all at the same moment: the refused come back between one and three seconds later.
 fn refuse(why: &str) -> Response {
-    let seconds = fastrand::u32(1..=3).to_string();
-    let later = [(header::RETRY_AFTER, seconds)];
+    let later = [(header::RETRY_AFTER, fastrand::u32(1..=3).to_string())];
     (StatusCode::SERVICE_UNAVAILABLE, later, format!("{why}\n")).into_response()
 }
 

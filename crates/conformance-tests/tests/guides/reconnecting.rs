@@ -97,6 +97,8 @@ fn of_javascript() -> Words {
 
 /// Nobody is there; then a server that refuses with 1013, and then serves; that restarts.
 async fn comes_back(client: impl AsyncFnOnce(&str) -> Option<Client>, words: Words) {
+    // What is still to be built is built before the client counts its attempts.
+    WsServer::new().arguments(["check"]).finish().await;
     let (port, upstream) = (Port::reserve(), Port::reserve());
     let Some(mut client) = client(&url(&port)).await else {
         return;
