@@ -26,14 +26,13 @@ fn url(port: &Port) -> String {
     format!("ws://{}/ws", port.address())
 }
 
-/// The next thing that happens but this: it finds nobody, or has its WebSocket, which a refusal by
-/// 1013 needs too.
+/// The next refusal, or what it has heard. Passed over are attempts that found nobody, or a process
+/// on its end, and that it has its WebSocket, which a refusal by 1013 needs too.
 async fn next(client: &mut Client, words: &Words) -> Value {
     loop {
         let event = client.event().await;
-        let found_nobody =
-            event["code"] == 1006 || event.to_string().contains("Connect call failed");
-        if !found_nobody && event != words.open {
+        let is_refused = event["code"] == 1013 || event.to_string().contains("retry_after_ms=");
+        if is_refused || event == words.heard {
             return event;
         }
     }
