@@ -69,14 +69,12 @@ fn waits_as_asked(event: &Value) {
 
 /// What a client says, in its own way.
 struct Words {
-    open: Value,
     heard: Value,
     restart: fn(&Value) -> bool,
 }
 
 fn of_python() -> Words {
     Words {
-        open: "connected".into(),
         heard: "heard hello".into(),
         restart: |event| {
             event
@@ -88,7 +86,6 @@ fn of_python() -> Words {
 
 fn of_javascript() -> Words {
     Words {
-        open: open(),
         heard: message("hello"),
         restart: |event| event["event"] == "waiting" && event["code"] == 1012,
     }
