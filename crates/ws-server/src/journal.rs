@@ -17,6 +17,8 @@ pub(crate) struct Journal {
 }
 
 struct GateTimes {
+    /// From the beginning to the first opening.
+    first: Option<Duration>,
     /// While it is closed.
     closed_since: Option<Instant>,
     opening: Option<Opening>,
@@ -55,6 +57,7 @@ impl Journal {
             metrics: Metrics::new(initiators),
             changes: watch::Sender::new(()),
             gate: Mutex::new(GateTimes {
+                first: None,
                 closed_since: Some(Instant::now()),
                 opening: None,
             }),
@@ -76,6 +79,7 @@ impl Journal {
         let mut gate = self.gate.lock();
         let closed_since = gate.closed_since.take();
         let after = closed_since.map_or(Duration::ZERO, |since| at - since);
+        gate.first.get_or_insert(after);
         gate.opening = Some(Opening {
             at,
             after,
@@ -90,6 +94,12 @@ impl Journal {
     pub(crate) fn closed(&self) {
         self.gate.lock().closed_since = Some(Instant::now());
         self.changed();
+    }
+
+    /// How long it took until the gate was open for the first time, or has been taking.
+    pub(crate) fn start(&self) -> Duration {
+        let first = self.gate.lock().first;
+        first.or_else(|| self.closed_for()).unwrap_or_default()
     }
 
     /// How long the gate has been closed, unless it is open.

@@ -105,6 +105,7 @@ struct LookedAt {
     startup_usual: Seconds,
     ready: Gauge,
     queue_size: Gauge,
+    queue_max_size: Gauge,
     queue_oldest_age: Seconds,
     live: Gauge,
     total: Counter,
@@ -113,7 +114,9 @@ struct LookedAt {
 /// What is looked at when somebody asks.
 pub(crate) struct Looked<'a> {
     pub(crate) startup: &'a Report,
-    /// How long earlier starts took until the gate opened.
+    /// How long this start took until the gate opened, or has been taking.
+    pub(crate) start: Duration,
+    /// How long earlier starts took.
     pub(crate) usual_start: Option<Duration>,
     pub(crate) ready: bool,
     pub(crate) queue: &'a QueueStatus,
@@ -295,7 +298,7 @@ impl LookedAt {
             startup_elapsed: family(
                 it,
                 "startup_elapsed_seconds",
-                "How long startup took, or has been taking so far",
+                "How long this start took until clients were admitted, or has been taking so far",
                 Seconds::default(),
             ),
             startup_usual: family(
@@ -314,6 +317,12 @@ impl LookedAt {
                 it,
                 "queue_size",
                 "Clients that have a place in the queue",
+                Gauge::default(),
+            ),
+            queue_max_size: family(
+                it,
+                "queue_max_size",
+                "The most clients that may have one",
                 Gauge::default(),
             ),
             queue_oldest_age: family(
@@ -347,12 +356,12 @@ impl LookedAt {
         }
         let complete = looked.startup.state == State::Complete;
         self.startup_complete.set(complete.into());
-        self.startup_elapsed
-            .set(looked.startup.elapsed.as_secs_f64());
+        self.startup_elapsed.set(looked.start.as_secs_f64());
         let usual = looked.usual_start.unwrap_or_default();
         self.startup_usual.set(usual.as_secs_f64());
         self.ready.set(looked.ready.into());
         self.queue_size.set(whole(looked.queue.size as u64));
+        self.queue_max_size.set(whole(looked.queue.max_size as u64));
         self.queue_oldest_age
             .set(looked.queue.oldest_age.as_secs_f64());
         self.live.set(whole(looked.connections.live));

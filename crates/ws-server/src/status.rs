@@ -205,6 +205,7 @@ pub(crate) fn metrics(server: &Shared) -> String {
     let usual = server.history.usual();
     server.journal.metrics.encode(&Looked {
         startup: &server.phases.report(),
+        start: server.journal.start(),
         usual_start: usual.map(|usual| usual.durations.open.duration()),
         ready: is_ready(server, &queue),
         queue: &queue,

@@ -107,8 +107,9 @@ async fn o1_the_figures_follow_a_startup_its_held_clients_and_their_messages() {
         "ws_queue_oldest_age_seconds",
         "ws_startup_elapsed_seconds",
         "ws_startup_phase_duration_seconds{phase=\"services\"}",
+        "ws_queue_max_size",
     ];
-    assert_eq!(of(&early, names), [0.0, 0.0, 2.0, 1.5, 2.0, 2.0]);
+    assert_eq!(of(&early, names), [0.0, 0.0, 2.0, 1.5, 2.0, 2.0, 3.0]);
     drop(expires);
     server.holds(1).await;
 
@@ -120,6 +121,12 @@ async fn o1_the_figures_follow_a_startup_its_held_clients_and_their_messages() {
     server.shows("/connections/live", 0).await;
     let later = samples(&server).await;
     assert_eq!(of(&later, names)[..3], [1.0, 1.0, 0.0]);
+    // Since then it stands still.
+    sleep(Duration::from_millis(700)).await;
+    assert_eq!(
+        of(&samples(&server).await, ["ws_startup_elapsed_seconds"]),
+        [2.0]
+    );
     let once = [
         "ws_queue_hold_seconds_count{outcome=\"admitted\"}",
         "ws_queue_refused_total{reason=\"queue_full\"}",
