@@ -71,14 +71,17 @@ impl Process {
 
     async fn until(&self, text: &str, seen: impl Fn() -> String) -> String {
         let looking = async {
-            while !seen().contains(text) {
+            loop {
+                // The very look that has it: a moment later all may be drawn anew.
+                let seen = seen();
+                if seen.contains(text) {
+                    return seen;
+                }
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
         };
-        let limit = tokio::time::timeout(crate::LIMIT, looking).await;
-        let seen = seen();
-        assert!(limit.is_ok(), "{text:?} does not come after:\n{seen}");
-        seen
+        let in_time = tokio::time::timeout(crate::LIMIT, looking).await;
+        in_time.unwrap_or_else(|_| panic!("{text:?} does not come after:\n{}", seen()))
     }
 
     /// Waits for its end.

@@ -18,6 +18,9 @@ const CLOSE: u8 = 8;
 /// The bit of a message's last frame.
 const FINAL: u8 = 0x80;
 
+/// The bit of a frame whose payload is masked, as those of clients are.
+const MASKED: u8 = 0x80;
+
 /// What stands for the code of a close frame without one.
 const NO_CODE: u16 = 1005;
 
@@ -115,7 +118,7 @@ impl Frames {
             self.missing = whole;
             let opcode = rest[0] & 0x0f;
             if opcode == CLOSE {
-                self.closed = Some(close_code(&rest[..header + payload as usize], header));
+                self.closed = Some(close_code(rest, header, payload));
             } else if opcode < CLOSE {
                 self.passed.bytes += payload;
                 self.passed.messages += u64::from(rest[0] & FINAL != 0);
@@ -124,14 +127,16 @@ impl Frames {
     }
 }
 
-/// The code in a whole close frame.
-fn close_code(frame: &[u8], header: usize) -> u16 {
-    let &[high, low, ..] = &frame[header..] else {
+/// The code in the close frame that `bytes` begin with. Of one that is too large to be one, and so comes
+/// in pieces, as much as there is.
+fn close_code(bytes: &[u8], header: usize, payload: u64) -> u16 {
+    let code = bytes.get(header..header + 2).filter(|_| payload >= 2);
+    let Some(&[high, low]) = code else {
         return NO_CODE;
     };
-    let mask = match frame[1] & 0x80 {
+    let mask = match bytes[1] & MASKED {
         0 => [0, 0],
-        _ => [frame[header - 4], frame[header - 3]],
+        _ => [bytes[header - 4], bytes[header - 3]],
     };
     u16::from_be_bytes([high ^ mask[0], low ^ mask[1]])
 }
@@ -147,7 +152,7 @@ fn header(bytes: &[u8]) -> Option<(usize, u64)> {
         127 => (8, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)),
         short => (0, u64::from(short)),
     };
-    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    let mask = if second & MASKED == 0 { 0 } else { 4 };
     let header = 2 + length_bytes + mask;
     (bytes.len() >= header).then_some((header, payload))
 }
@@ -219,6 +224,29 @@ mod tests {
             assert_eq!(steps.last(), Some(&stream.len()), "in pieces of {size}");
             assert!(frames.is_between() && !frames.has_closed());
         }
+    }
+
+    #[test]
+    fn the_code_of_a_close_is_read_whatever_is_wrong_with_it() {
+        let passed = |bytes: &[u8]| {
+            let mut frames = Frames::default();
+            frames.pass(bytes, Until::End);
+            frames.close_code()
+        };
+        assert_eq!(passed(&close_frame(1001, Masked::No)), Some(1001));
+        // 1000 under the mask 11 22 33 44.
+        assert_eq!(passed(b"\x88\x82\x11\x22\x33\x44\x12\xca"), Some(1000));
+        for without in [
+            &b"\x88\x00"[..],
+            b"\x88\x01\x03",
+            b"\x88\x80\x01\x02\x03\x04",
+        ] {
+            assert_eq!(passed(without), Some(NO_CODE));
+        }
+        // Larger than a close may be, and than what is passed on whole: behind its header nothing has come.
+        let large = frame(CLOSE, 100_000, false);
+        assert_eq!(passed(&large[..10]), Some(NO_CODE));
+        assert_eq!(passed(&large[..12]), Some(u16::from_be_bytes([0, 1])));
     }
 
     #[test]
