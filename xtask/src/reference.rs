@@ -130,12 +130,9 @@ impl<'a> Families<'a> {
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE "))
         {
-            let name = match line.split_once(' ') {
-                Some((name, "counter")) => format!("{name}_total"),
-                Some((name, _)) => name.to_owned(),
-                None => continue,
-            };
-            families.0.insert(name, BTreeMap::new());
+            if let Some((name, _)) = line.split_once(' ') {
+                families.0.insert(name.to_owned(), BTreeMap::new());
+            }
         }
         for line in metrics.lines().filter(|line| !line.starts_with('#')) {
             let Some((sample, rest)) = line.split_once('{') else {
@@ -188,7 +185,7 @@ mod tests {
     use super::*;
 
     const METRICS: &str = "# TYPE ws_held histogram\nws_held_bucket{le=\"1.0\",outcome=\"expired\"} 0\n\
-        # TYPE ws_close counter\nws_close_total{code=\"1000\"} 0\n# TYPE ws_ready gauge\nws_ready 1\n# EOF\n";
+        # TYPE ws_close_total counter\nws_close_total{code=\"1000\"} 0\n# TYPE ws_ready gauge\nws_ready 1\n";
 
     const PAGE: &str = "## Metrics\n\n| name | |\n| --- | --- |\n| `ws_held` | by `outcome`: `expired` |\n\
         | `ws_close_total` | `code`: `1000` |\n| `ws_ready` | |\n";

@@ -113,7 +113,8 @@ fn close(server: &Shared, gate: &Gate<Client>) {
 async fn tell_release(server: &Shared, gate: &Gate<Client>, held: usize) -> Infallible {
     if held > 0 {
         let mut changes = server.journal.changes();
-        while gate.status().size > 0 && changes.changed().await.is_ok() {}
+        let is_released = || server.journal.is_released() || gate.status().size == 0;
+        while !is_released() && changes.changed().await.is_ok() {}
         if let Some(opened) = server.journal.opened() {
             let (admitted, took) = (opened.admitted, opened.took);
             info!(admitted, ?took, "held clients admitted");

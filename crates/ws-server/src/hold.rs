@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use ws_queue::{Lease, Outcome, Ticket};
 
 use crate::handshake::{Pending, Socket};
 use crate::listener::Transport;
 use crate::message::Message;
+use crate::metrics::By;
 use crate::refusal::Reason;
 use crate::registry::Client;
 use crate::session::{goodbye_for, say_goodbye};
+use crate::visit::End;
 
 /// How often a client is looked for whose unread bytes hide the event of its leaving (S7).
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -63,23 +66,38 @@ pub(crate) async fn request(ticket: Ticket<Client>, has_left: &HasLeft<'_>) -> H
     }
 }
 
-/// Holds a client that has its WebSocket: its pings are answered, its messages kept in order.
+/// Holds a client that has its WebSocket: its pings are answered, its messages kept in order. The end
+/// of the WebSocket, if that comes first; with it the ticket is gone, and the place.
 pub(crate) async fn after_upgrade<T: Transport>(
     socket: &mut Socket<T>,
     kept: &mut Kept,
     ticket: Ticket<Client>,
-) -> Held {
-    let fault = tokio::select! {
+) -> Result<Held, End> {
+    let left = tokio::select! {
         biased;
-        outcome = ticket => return outcome.into(),
-        fault = kept.fill(socket) => fault,
+        outcome = ticket => return Ok(outcome.into()),
+        left = kept.fill(socket) => left,
     };
-    // The ticket is gone, and with it the place: who breaks the protocol has left, though it is
-    // still told so, held or not.
-    if let Some(goodbye) = fault.as_ref().and_then(goodbye_for) {
-        say_goodbye(socket, goodbye).await;
-    }
-    Held::Left
+    Err(match left {
+        Left::Closing(code) => End::new(code, By::Client),
+        Left::Gone(fault) => match fault.as_ref().and_then(goodbye_for) {
+            // Who breaks the protocol is told so, held or not.
+            Some(goodbye) => {
+                let code = goodbye.code;
+                say_goodbye(socket, goodbye).await;
+                End::new(code, By::Server)
+            }
+            None => End::lost(By::Client),
+        },
+    })
+}
+
+/// How a client left that has its WebSocket.
+enum Left {
+    /// It said goodbye, with this code.
+    Closing(CloseCode),
+    /// It did not; with its fault, if it was one.
+    Gone(Option<Error>),
 }
 
 /// The messages of a held client.
@@ -103,10 +121,11 @@ impl Kept {
         self.messages
     }
 
-    /// Resolves when the client has left, with its fault if it was one.
+    /// Resolves when the client has left.
     ///
     /// Cancel safe: each message is kept in the same step in which it is read.
-    async fn fill<T: Transport>(&mut self, socket: &mut Socket<T>) -> Option<Error> {
+    async fn fill<T: Transport>(&mut self, socket: &mut Socket<T>) -> Left {
+        let mut said = None;
         while self.bytes < self.max_bytes {
             let message = match socket.next().await {
                 Some(Ok(Frame::Text(text))) => Message::Text(text),
@@ -115,19 +134,23 @@ impl Kept {
                 // the memory with them.
                 Some(Ok(Frame::Ping(_))) => match flush(socket).await {
                     Ok(()) => continue,
-                    Err(gone) => return gone,
+                    Err(gone) => return Left::Gone(gone),
                 },
                 // The answer to a close is flushed by the next read, which says that there is
                 // nothing more.
+                Some(Ok(Frame::Close(frame))) => {
+                    said = Some(frame.map_or(CloseCode::Status, |it| it.code));
+                    continue;
+                }
                 Some(Ok(_)) => continue,
-                Some(Err(fault)) => return Some(fault),
-                None => return None,
+                Some(Err(fault)) => return said.map_or(Left::Gone(Some(fault)), Left::Closing),
+                None => return said.map_or(Left::Gone(None), Left::Closing),
             };
             self.bytes += message.cost();
             self.messages.push_back(message.detached());
         }
         look_for_leaving(|| socket.get_ref().peer_has_left()).await;
-        None
+        Left::Gone(None)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::metrics::{By, Metrics};
+use crate::metrics::{By, HoldOutcome, Metrics};
 
 /// The journal of one server.
 pub(crate) struct Journal {
@@ -31,6 +31,8 @@ struct Opening {
     /// Counted from the begin of startup, or since the gate had been closed.
     after: Duration,
     held: usize,
+    /// Of these, how many wait still.
+    left: usize,
     admitted: u64,
     /// When the last of them was admitted.
     last: Instant,
@@ -44,7 +46,7 @@ pub(crate) struct Opened {
     pub(crate) after: Duration,
     /// How many waited at that moment.
     pub(crate) held: usize,
-    /// How many of those who waited were admitted since.
+    /// How many of them were admitted since.
     pub(crate) admitted: u64,
     /// From the opening to the last one's 101.
     #[serde(rename = "took_seconds", serialize_with = "seconds")]
@@ -84,6 +86,7 @@ impl Journal {
             at,
             after,
             held,
+            left: held,
             admitted: 0,
             last: at,
         });
@@ -108,12 +111,24 @@ impl Journal {
         closed_since.map(|since| since.elapsed())
     }
 
-    /// One who was held has its 101.
-    pub(crate) fn admitted_from_hold(&self) {
-        if let Some(opening) = &mut self.gate.lock().opening {
+    /// One who had been held since then is held no more.
+    pub(crate) fn hold_ended(&self, since: Instant, outcome: HoldOutcome) {
+        let mut gate = self.gate.lock();
+        // Whoever came later is held behind a paced release, or for a reason of its own.
+        let Some(opening) = gate.opening.as_mut().filter(|it| since <= it.at) else {
+            return;
+        };
+        opening.left = opening.left.saturating_sub(1);
+        if outcome == HoldOutcome::Admitted && opening.admitted < opening.held as u64 {
             opening.admitted += 1;
             opening.last = Instant::now();
         }
+    }
+
+    /// Whether nobody waits any more of those who were held when the gate was opened last.
+    pub(crate) fn is_released(&self) -> bool {
+        let opening = self.gate.lock().opening;
+        opening.is_none_or(|it| it.left == 0)
     }
 
     pub(crate) fn opened(&self) -> Option<Opened> {

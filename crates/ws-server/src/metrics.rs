@@ -6,6 +6,7 @@
 
 mod labels;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use self::labels::{CODES, HANDSHAKE_FAILURES};
 use crate::refusal::Reason;
 use crate::registry::Connections;
 
-/// What [`Metrics::encode`] writes: what Prometheus asks for first, with names and types as it has them.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What [`Metrics::encode`] writes: the format that all who scrape can read.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Holds and waits: from one look of a timer to the longest that a client is usually patient.
 const WAIT_BUCKETS: [f64; 14] = [
@@ -271,12 +272,30 @@ impl Metrics {
         .collect()
     }
 
+    /// How many were turned away, by every reason there is.
+    pub(crate) fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        let count = |reason: Reason| {
+            let counter = self.refused.get(&[("reason", reason.as_str())]);
+            (reason.as_str(), counter.map_or(0, |it| it.get()))
+        };
+        Reason::ALL.map(count).into()
+    }
+
+    /// How many requests could not become a WebSocket, by the reasons that there were.
+    pub(crate) fn handshake_failures(&self) -> BTreeMap<&'static str, u64> {
+        let count = |reason| {
+            let counter = self.handshake_failures.get(&[("reason", reason)])?;
+            Some((reason, counter.get())).filter(|(_, count)| *count > 0)
+        };
+        HANDSHAKE_FAILURES.into_iter().filter_map(count).collect()
+    }
+
     /// Everything, in the text that Prometheus scrapes.
     pub(crate) fn encode(&self, looked: &Looked<'_>) -> String {
         self.looked_at.set(looked);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a string cannot fail");
-        text
+        in_classic_text(&text)
     }
 }
 
@@ -369,6 +388,30 @@ impl LookedAt {
         let total = self.total.inner();
         total.fetch_max(looked.connections.total, Ordering::Relaxed);
     }
+}
+
+/// OpenMetrics as everybody reads it: there a counter's samples have another name than the counter,
+/// and who does not know that takes them for something without a type.
+fn in_classic_text(open_metrics: &str) -> String {
+    let mut counters = BTreeSet::new();
+    for line in open_metrics.lines() {
+        let declared = line.strip_prefix("# TYPE ");
+        if let Some(name) = declared.and_then(|it| it.strip_suffix(" counter")) {
+            counters.insert(name);
+        }
+    }
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines().filter(|line| *line != "# EOF") {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(name) => {
+                text.extend(["# ", what, " ", name, "_total ", rest]);
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// Enters a family under its name, which is shown with `ws_` before it and, of counters, `_total` behind.

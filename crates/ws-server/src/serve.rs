@@ -189,7 +189,7 @@ async fn hold_frames<T: Transport>(
     let (mut socket, request) = accept(pending, server).await?;
     let mut kept = Kept::new(server.settings.queue.max_held_bytes);
     match hold::after_upgrade(&mut socket, &mut kept, ticket).await {
-        Held::Admitted(lease) => {
+        Ok(Held::Admitted(lease)) => {
             visit.admitted(lease);
             let kept = kept.into_messages();
             kept.iter().for_each(|it| visit.received(it.len()));
@@ -200,12 +200,16 @@ async fn hold_frames<T: Transport>(
                 visit,
             })
         }
-        Held::Refused(reason) => {
+        Ok(Held::Refused(reason)) => {
             visit.refused(reason);
             close(socket, reason, server).await;
             None
         }
-        Held::Left => None,
+        Ok(Held::Left) => None,
+        Err(end) => {
+            visit.closed_while_held(end);
+            None
+        }
     }
 }
 

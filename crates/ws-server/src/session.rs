@@ -418,5 +418,9 @@ impl<T> Drop for Session<T> {
         // Whoever still holds the connection or a sender learns that it has ended.
         self.mailbox.end_inbox();
         self.mailbox.end_outbox();
+        if !self.end.is_lost() {
+            // Its goodbye was said, though its time was over before it was answered.
+            self.visit.closed(self.end);
+        }
     }
 }

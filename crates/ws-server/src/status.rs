@@ -1,5 +1,6 @@
 //! What the pages say about the server, in the words of the interface.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +110,8 @@ pub(crate) struct Status {
     held: Vec<HeldStatus>,
     messages: MessageStatus,
     closes: Vec<CloseStatus>,
+    refused: BTreeMap<&'static str, u64>,
+    handshake_failures: BTreeMap<&'static str, u64>,
     /// How long one client is held at most.
     #[serde(rename = "max_wait_seconds", serialize_with = "seconds")]
     max_wait: Duration,
@@ -189,6 +192,8 @@ impl Status {
                     count,
                 })
                 .collect(),
+            refused: metrics.refusals(),
+            handshake_failures: metrics.handshake_failures(),
             max_wait: server.settings.queue.max_wait,
             history: server.history.usual().cloned(),
         }

@@ -2,8 +2,8 @@
 //! the log, to the metrics and to whoever watches.
 //!
 //! ```text
-//! arrived ─► held ─► admitted ─► closed
-//!     │        └───► refused, or left while held
+//! arrived ─► held ─► held again ─► admitted ─► closed
+//!     │        └──────────┴────► refused, or left while held
 //!     └─► admitted, or refused
 //! ```
 
@@ -67,6 +67,7 @@ pub(crate) struct Visit {
     journal: Arc<Journal>,
     /// Which the client's `traceparent` names.
     trace: Option<Box<str>>,
+    began: Instant,
     stage: Stage,
     received: Traffic,
     sent: Traffic,
@@ -103,6 +104,7 @@ impl Visit {
         Ok(Self {
             journal: Arc::clone(&server.journal),
             trace: trace.map(Box::from),
+            began: Instant::now(),
             stage: Stage::Arrived,
             received: Traffic::default(),
             sent: Traffic::default(),
@@ -120,6 +122,7 @@ impl Visit {
         Self {
             journal: Arc::new(Journal::new(&[By::Client, By::Server, By::Upstream])),
             trace: None,
+            began: Instant::now(),
             stage: Stage::Live {
                 since: Instant::now(),
             },
@@ -150,9 +153,8 @@ impl Visit {
     // Arrived -> Held
     pub(crate) fn held(&mut self, position: u64) {
         debug!(id = self.id(), trace = self.trace(), position, "held");
-        self.stage = Stage::Held {
-            since: Instant::now(),
-        };
+        // As it came: a gate that was opened since finds it among those it holds.
+        self.stage = Stage::Held { since: self.began };
         self.journal.changed();
     }
 
@@ -244,9 +246,7 @@ impl Visit {
         };
         let held = since.elapsed();
         self.journal.metrics.held(outcome, held);
-        if outcome == HoldOutcome::Admitted {
-            self.journal.admitted_from_hold();
-        }
+        self.journal.hold_ended(since, outcome);
         Some(held)
     }
 
@@ -284,6 +284,23 @@ impl Visit {
 
     pub(crate) fn handler_panicked(&self) {
         error!(id = self.id(), trace = self.trace(), "handler panicked");
+    }
+
+    /// Its WebSocket, which it had before its turn had come, has ended.
+    // Held -> Over
+    pub(crate) fn closed_while_held(&mut self, end: End) {
+        let after = self.end_hold(HoldOutcome::Abandoned);
+        debug!(
+            id = self.id(),
+            trace = self.trace(),
+            code = end.code,
+            by = end.by.as_str(),
+            after = shown(after),
+            "left while held"
+        );
+        self.journal.metrics.closed(end.code, end.by);
+        self.stage = Stage::Over;
+        self.journal.changed();
     }
 
     // Live -> Over

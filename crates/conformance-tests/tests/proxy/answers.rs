@@ -119,6 +119,9 @@ async fn x1_any_other_answer_goes_back_with_its_body() {
     // An answer is an admission, whatever it says.
     server.shows("/queue/admitted", 5).await;
     server.shows("/connections/total", 0).await;
+    server
+        .shows("/handshake_failures/upstream_refused", 5)
+        .await;
 }
 
 /// What a body says, as its head says how it is written.

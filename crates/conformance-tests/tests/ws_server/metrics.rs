@@ -5,23 +5,39 @@ use std::fmt::Debug;
 
 use conformance_tests::client::upgrade;
 use conformance_tests::network::Net;
+use serde_json::json;
 use startup_phases::Phase;
 use tokio::time::sleep;
-use ws_server::settings::{HoldMode, RefuseWith};
-use ws_server::{Connection, Message};
+use ws_server::settings::{HoldMode, RefuseWith, Settings};
+use ws_server::{Connection, Message, StatusWatch};
 
 use super::*;
 
 /// Every sample, by its name and labels as they stand there.
 async fn samples<N: Net<Stream: Debug>>(server: &Running<N>) -> BTreeMap<String, f64> {
     let answer = server.get("/metrics").await;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
     assert_eq!(
         (answer.status, answer.field("content-type")),
         (200, Some(kind))
     );
-    assert!(answer.body.ends_with("# EOF\n"));
-    let lines = answer.body.lines().filter(|line| !line.starts_with('#'));
+    let (comments, lines): (Vec<_>, Vec<_>) =
+        answer.body.lines().partition(|it| it.starts_with('#'));
+    // A sample without a type is one that nobody can make a rate of.
+    for line in &lines {
+        let name = line.split(['{', ' ']).next().expect("a name");
+        let family = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end));
+        let typed = [Some(name), family].into_iter().flatten();
+        let is_typed = |name| {
+            comments
+                .iter()
+                .any(|it| it.starts_with(&format!("# TYPE {name} ")))
+        };
+        assert!(typed.into_iter().any(is_typed), "{line}");
+    }
+    let lines = lines.into_iter();
     let sample = |line: &str| {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
         (name.to_owned(), value.parse().expect("a number"))
@@ -209,4 +225,73 @@ async fn o1_who_closes_and_with_which_code_is_counted() {
         "ws_close_total{code=\"1006\",initiator=\"client\"}",
     ];
     assert_eq!(of(&samples, names), [1.0; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_q6_a_hold_that_expired_is_told_apart_from_one_that_was_refused() {
+    let (server, _hand) = Running::early(|settings| settings.queue.max_wait = secs(1));
+    let expires = server.held().await;
+    sleep(secs(2)).await;
+    drop(expires);
+    let samples = samples(&server).await;
+    let count = |outcome: &str| format!("ws_queue_hold_seconds_count{{outcome=\"{outcome}\"}}");
+    let [expired, refused] = ["expired", "refused"].map(|it| samples[&count(it)]);
+    assert_eq!((expired, refused), (1.0, 0.0));
+    let told = of(
+        &samples,
+        ["ws_queue_refused_total{reason=\"hold_expired\"}"],
+    );
+    assert_eq!(told, [1.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_s4_a_websocket_that_ends_while_it_is_held_is_counted_with_its_code() {
+    let (server, _hand) = Running::early(|settings| settings.queue.hold = HoldMode::Frames);
+    let mut breaks = server.dial().await.client().await;
+    breaks.sends(b"\x8f\x80\0\0\0\0").await;
+    assert_eq!(breaks.is_closed().await.0, 1002);
+    let mut leaves = server.dial().await.client().await;
+    leaves.says_goodbye(4001).await;
+    leaves.is_closed().await;
+    drop(server.dial().await.client().await);
+    server.holds(0).await;
+    let samples = samples(&server).await;
+    let names = [
+        "ws_close_total{code=\"1002\",initiator=\"server\"}",
+        "ws_close_total{code=\"4000-4999\",initiator=\"client\"}",
+        "ws_close_total{code=\"1006\",initiator=\"client\"}",
+        "ws_queue_hold_seconds_count{outcome=\"abandoned\"}",
+        "ws_connections_total",
+    ];
+    assert_eq!(of(&samples, names), [1.0, 1.0, 1.0, 3.0, 0.0]);
+}
+
+/// The closes that the document of a server tells, as it is in the end.
+fn closes(watch: &StatusWatch) -> serde_json::Value {
+    let status: serde_json::Value = serde_json::from_str(&watch.to_json()).expect("JSON");
+    status["closes"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_s9_whoever_does_not_answer_the_close_of_a_drain_was_closed_by_it_all_the_same() {
+    let stuck = |_: Connection| std::future::pending::<Result<(), std::io::Error>>();
+    let settings = |settings: &mut Settings| settings.shutdown.drain = secs(1);
+    let mut server = Running::in_memory(server(settings).handler(stuck));
+    let _never_reads = server.client().await;
+    let watch = server.watch.clone();
+    server.stop();
+    server.end().await.expect("it stops");
+    let closed = json!([{"code": "1001", "initiator": "server", "count": 1}]);
+    assert_eq!(closes(&watch), closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o1_whoever_is_dropped_with_the_server_was_dropped_by_it() {
+    let server = Running::in_memory(server(|_| {}));
+    let _served = server.client().await;
+    let watch = server.watch.clone();
+    server.abort();
+    sleep(secs(1)).await;
+    let closed = json!([{"code": "1006", "initiator": "server", "count": 1}]);
+    assert_eq!(closes(&watch), closed);
 }

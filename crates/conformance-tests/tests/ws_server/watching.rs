@@ -1,5 +1,6 @@
 //! O2: the document that tells all, in process and over the port.
 
+use conformance_tests::client::upgrade;
 use serde_json::{Value, json};
 use startup_phases::Phase;
 use tokio::time::sleep;
@@ -92,4 +93,47 @@ async fn o2_q8_for_how_long_the_gate_is_closed_is_told_while_it_is() {
     assert_eq!(status["closed_seconds"], Value::Null);
     assert_eq!(status["opened"]["after_seconds"], 2.5);
     held.client().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_q5_the_last_release_is_told_of_those_who_were_held_then_and_of_nobody_else() {
+    let (server, mut hand) = Running::early(|settings| settings.queue.release_per_second = 10);
+    let held = [
+        server.held().await,
+        server.held().await,
+        server.held().await,
+    ];
+    hand.finish(Phase::Services);
+    sleep(ms(50)).await;
+    // Behind the release, and held by it.
+    let mut newcomers = vec![server.dial().await];
+    for waits in held {
+        waits.client().await;
+        newcomers.push(server.dial().await);
+    }
+    for newcomer in newcomers {
+        newcomer.client().await;
+    }
+    let opened = &seen(&server.watch)["opened"];
+    assert_eq!(
+        (&opened["held"], &opened["admitted"]),
+        (&3.into(), &3.into())
+    );
+    assert_eq!(opened["took_seconds"], 0.2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_s12_whoever_was_turned_away_is_told_by_reason() {
+    let server = Running::in_memory(server(|settings| {
+        settings.limits.max_connections = 1;
+        settings.limits.origins = vec!["https://example.com".to_owned()];
+    }));
+    let ask = || upgrade("/ws", &[("origin", "https://example.com")]);
+    let _served = server.ask(ask()).await.client().await;
+    assert_eq!(server.ask(ask()).await.answer().await.status, 503);
+    assert_eq!(server.dial().await.answer().await.status, 403);
+    let status = seen(&server.watch);
+    assert_eq!(status["refused"]["connection_limit"], 1);
+    assert_eq!(status["refused"]["queue_full"], 0);
+    assert_eq!(status["handshake_failures"], json!({"origin": 1}));
 }

@@ -91,7 +91,7 @@ pub(crate) fn code_label(code: u16) -> &'static str {
 }
 
 /// The reasons in the answers to requests that could not become a WebSocket.
-pub(super) const HANDSHAKE_FAILURES: [&str; 10] = [
+pub(super) const HANDSHAKE_FAILURES: [&str; 11] = [
     "bad_handshake",
     "head_too_large",
     "http_version",
@@ -101,5 +101,6 @@ pub(super) const HANDSHAKE_FAILURES: [&str; 10] = [
     "request_timeout",
     "too_many_fields",
     "upstream_failed",
+    "upstream_refused",
     "upstream_timeout",
 ];

@@ -29,6 +29,8 @@ const NO_CODE: u16 = 1005;
 pub(crate) struct Frames {
     /// What is missing of the frame that is being passed on in pieces.
     missing: u64,
+    /// What that frame counts for once it is whole.
+    whole: Traffic,
     /// With which code a close frame was passed on, if one was.
     closed: Option<u16>,
     passed: Traffic,
@@ -69,8 +71,8 @@ impl Frames {
         self.closed
     }
 
-    /// The messages whose last frame has been passed on, and the payloads of all their frames, in the
-    /// form in which they travel: compressed, where the two ends have agreed on that.
+    /// The messages whose last frame has been passed on whole, and the payloads of all frames that
+    /// were, in the form in which they travel: compressed, where the two ends have agreed on that.
     pub(crate) fn passed(&self) -> Traffic {
         self.passed
     }
@@ -93,6 +95,9 @@ impl Frames {
                         wanted: 1,
                     };
                 }
+                let Traffic { messages, bytes } = std::mem::take(&mut self.whole);
+                self.passed.messages += messages;
+                self.passed.bytes += bytes;
                 continue;
             }
             let is_close = || rest.first().is_some_and(|first| first & 0x0f == CLOSE);
@@ -120,8 +125,10 @@ impl Frames {
             if opcode == CLOSE {
                 self.closed = Some(close_code(rest, header, payload));
             } else if opcode < CLOSE {
-                self.passed.bytes += payload;
-                self.passed.messages += u64::from(rest[0] & FINAL != 0);
+                self.whole = Traffic {
+                    messages: u64::from(rest[0] & FINAL != 0),
+                    bytes: payload,
+                };
             }
         }
     }
@@ -224,6 +231,25 @@ mod tests {
             assert_eq!(steps.last(), Some(&stream.len()), "in pieces of {size}");
             assert!(frames.is_between() && !frames.has_closed());
         }
+    }
+
+    #[test]
+    fn a_frame_counts_once_it_is_whole_whatever_its_header_promises() {
+        let mut frames = Frames::default();
+        let large = frame(2, 200_000, false);
+        let passed = frames.pass(&large[..100_000], Until::End).bytes;
+        assert_eq!(frames.passed(), Traffic::default());
+        frames.pass(&large[passed..], Until::End);
+        let once = Traffic {
+            messages: 1,
+            bytes: 200_000,
+        };
+        assert_eq!(frames.passed(), once);
+        let mut endless = vec![0x82, 127];
+        endless.extend([0xff; 8]);
+        endless.extend([7; 1000]);
+        frames.pass(&endless, Until::End);
+        assert_eq!(frames.passed(), once);
     }
 
     #[test]

@@ -30,6 +30,9 @@ use crate::registry::Client;
 use crate::shared::Shared;
 use crate::visit::{TRACEPARENT, Visit};
 
+/// What is counted where the upstream answers an upgrade with anything but a 101.
+const UPSTREAM_REFUSED: &str = "upstream_refused";
+
 /// A client that asks for a WebSocket: held until the upstream answers, then carried.
 pub(crate) async fn upgrade<T: Transport>(
     mut pending: Pending<T>,
@@ -165,6 +168,7 @@ async fn pass_back<T: Transport>(
         }
         if write_head(&mut client, &answer, limit).await.is_ok() {
             visit.answered(lease, answer.status());
+            server.journal.metrics.handshake_failed(UPSTREAM_REFUSED);
             // Who has left does not need the rest.
             let _ = write_body(&mut client, answer.into_body(), in_chunks).await;
             linger(&mut client).await;

@@ -233,9 +233,7 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
     /// Carries until both sides have ended, or one has and the other does not follow in time.
     pub(crate) async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        if let Some(end) = self.end {
-            self.visit.closed(end);
-        }
+        self.tell_end();
         if !self.is_cut() {
             // What the client still sends must not destroy the close frame on its way.
             linger(&mut self.client).await;
@@ -302,6 +300,9 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
         let client_broke_off = (up.ended && !up.writer_broke) || down.writer_broke;
         Some(if client_broke_off {
             End::lost(By::Client)
+        } else if down.ended && !down.frames.is_between() {
+            // Inside a frame nothing can be put in.
+            End::lost(By::Upstream)
         } else {
             // Which the client is told by a close frame of ours.
             End::new(UPSTREAM_LOST, By::Upstream)
@@ -324,6 +325,13 @@ impl<C: Transport, U: AsyncRead + AsyncWrite + Unpin> Tunnel<C, U> {
 }
 
 impl<C: Transport, U> Tunnel<C, U> {
+    /// Tells how it ended, once.
+    fn tell_end(&mut self) {
+        if let Some(end) = self.end {
+            self.visit.closed(end);
+        }
+    }
+
     /// Whether the client has got a part of a frame, or of what was meant for it.
     fn is_cut(&self) -> bool {
         self.down.passable > 0 || !self.down.frames.is_between()
@@ -333,6 +341,7 @@ impl<C: Transport, U> Tunnel<C, U> {
 /// Here, since a tunnel is also dropped: when the time of a drain is over.
 impl<C: Transport, U> Drop for Tunnel<C, U> {
     fn drop(&mut self) {
+        self.tell_end();
         if self.is_cut() {
             // The rest is missing, and no close frame can take its place: the client must not take
             // what it has for whole.

@@ -290,6 +290,16 @@ async fn whoever_breaks_off_first_is_told_apart() {
     ends.upstream.shutdown().await.expect("the tunnel reads");
     assert_eq!(next(&mut ends.client, 4).await, goodbye(1012));
     assert_eq!(counted(ends).await.0, closed("1012", By::Upstream));
+
+    // There is no room for a close inside a frame: all that the client sees is the end.
+    let mut ends = Ends::new();
+    let cut = &message(WHOLE as usize + 1)[..1000];
+    send(&mut ends.upstream, cut).await;
+    next(&mut ends.client, cut.len()).await;
+    ends.upstream.shutdown().await.expect("the tunnel reads");
+    let rest = ends.client.read_to_end(&mut Vec::new()).await;
+    assert_eq!(rest.expect("its end"), 0);
+    assert_eq!(counted(ends).await.0, closed("1006", By::Upstream));
 }
 
 #[tokio::test(start_paused = true)]
