@@ -162,11 +162,14 @@ impl Visit {
     // Arrived | Held -> Held
     #[cfg(feature = "proxy")]
     pub(crate) fn given_back(&mut self, why: &Unanswered) {
-        debug!(id = self.id(), trace = self.trace(), %why, "held again");
-        if matches!(self.stage, Stage::Arrived) {
+        let (id, trace) = (self.id(), self.trace());
+        if let Stage::Arrived = self.stage {
+            debug!(id, trace, %why, "held");
             self.stage = Stage::Held {
                 since: Instant::now(),
             };
+        } else {
+            debug!(id, trace, %why, "held again");
         }
         self.journal.changed();
     }
