@@ -104,6 +104,8 @@ fn test(workspace: &Workspace, all_installed: bool) -> Result<()> {
     fs::write(&skips, "")?;
     let mut test = workspace.command("cargo test --workspace --no-fail-fast");
     test.env("CONFORMANCE_SKIPS", &skips);
+    // Most tests wait, for programs of others and for what they do: more at once than there are cores.
+    test.env("RUST_TEST_THREADS", "4");
     // A golden file that is not met is told, and not written anew beside the old one.
     test.env("INSTA_UPDATE", "no");
     if all_installed {

@@ -70,7 +70,8 @@ async fn o4_a_slow_start_is_seen_while_it_happens() {
         return;
     };
     let more = browser.text("#more").await;
-    assert!(more.contains("In earlier starts it took 3.1 s."), "{more}");
+    // Behind it may stand that this one takes longer, which it does where the browser was slow to start.
+    assert!(more.contains("In earlier starts it took 3.1 s"), "{more}");
     assert!(more.contains("12 clients are held"), "{more}");
     // The one that is in the way is marked, and by a word.
     assert_eq!(browser.text(".chip").await, "waiting here");
