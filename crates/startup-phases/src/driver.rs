@@ -35,7 +35,7 @@ impl Driver {
         PhaseWatch::new(Arc::clone(&self.shared))
     }
 
-    /// For the task of a step, which counts its attempts there.
+    /// For the task of a step, which tells of its attempts there.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }

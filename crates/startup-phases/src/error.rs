@@ -201,14 +201,14 @@ impl From<JoinError> for TaskError {
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own(error) => write_chain(f, error.as_ref()),
+            Self::Own(error) => Chain(error.as_ref()).fmt(f),
             Self::TimedOut { limit, last: None } => write!(f, "not finished within {limit:?}"),
             Self::TimedOut {
                 limit,
                 last: Some(last),
             } => {
                 write!(f, "not ready within {limit:?}; last attempt: ")?;
-                write_chain(f, last.as_ref())
+                Chain(last.as_ref()).fmt(f)
             }
             Self::Panicked(message) if message.is_empty() => f.write_str("panicked"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
@@ -217,20 +217,25 @@ impl fmt::Display for TaskError {
     }
 }
 
-/// Many errors print their cause themselves, many do not: no text is to be missing or said twice.
-fn write_chain(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
-    let mut said = error.to_string();
-    f.write_str(&said)?;
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            write!(f, ": {text}")?;
-            said = text;
+/// An error and its causes as text. Many errors print their cause themselves, many do not: no text
+/// is to be missing or said twice.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
+            source = error.source();
         }
-        source = error.source();
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ struct Record {
     attempts: u32,
     started: Option<Duration>,
     ended: Option<Duration>,
+    /// Of its last attempt; what it failed with, once it has; `None` once it has finished well.
     error: Option<String>,
 }
 
@@ -88,6 +89,15 @@ impl Machine {
         self.push(Duration::ZERO, Event::Started);
         self.enter(Phase::Init, Duration::ZERO);
         self.advance(Duration::ZERO)
+    }
+
+    /// An attempt of a running step has failed, and is not its last one. Nothing has happened, so
+    /// nobody is woken; whoever looks sees why.
+    pub(crate) fn attempt_failed(&mut self, index: usize, error: String) {
+        let step = &mut self.steps[index];
+        if step.state == StepState::Running {
+            step.error = Some(error);
+        }
     }
 
     /// A running step is being tried once more.
@@ -215,11 +225,13 @@ impl Machine {
             }
         };
         let degraded = |step: &Record| match &step.error {
-            Some(error) if !step.plan.critical => Some(Degraded {
-                phase: step.plan.phase,
-                step: step.plan.name.clone(),
-                error: error.clone(),
-            }),
+            Some(error) if !step.plan.critical && step.state == StepState::Failed => {
+                Some(Degraded {
+                    phase: step.plan.phase,
+                    step: step.plan.name.clone(),
+                    error: error.clone(),
+                })
+            }
             _ => None,
         };
         Report {

@@ -266,7 +266,13 @@ fn an_attempt_beside_an_end_changes_no_history() {
     explore("a step is tried again while it and another one end", || {
         let driver = started(&[Phase::Init, Phase::Init]);
         let (mut watch, shared) = (driver.watch(), driver.shared());
-        let trying = thread::spawn(move || shared.machine.lock().attempted(1));
+        let trying = thread::spawn(move || {
+            shared
+                .machine
+                .lock()
+                .attempt_failed(1, "refused".to_owned());
+            shared.machine.lock().attempted(1);
+        });
         end(&driver, 0);
         end(&driver, 1);
         join(trying);
@@ -279,6 +285,9 @@ fn an_attempt_beside_an_end_changes_no_history() {
         let attempts: Vec<_> = attempts.collect();
         assert_eq!(attempts[0], ("0".to_owned(), 1));
         assert!([1, 2].contains(&attempts[1].1));
+        let report = watch.report();
+        let steps = &report.phases[Phase::Init.index()].steps;
+        assert!(steps.iter().all(|step| step.error.is_none()), "done well");
         assert_eq!(watch.state(), State::Complete);
     });
 }

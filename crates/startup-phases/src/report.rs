@@ -114,7 +114,8 @@ pub struct StepReport {
         )
     )]
     pub duration: Option<Duration>,
-    /// What it failed with.
+    /// What it failed with. Of a polling step that is at work, or was dropped at work, what its last
+    /// attempt failed with; `None` once the step has finished well.
     pub error: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument, info_span};
 
 use crate::driver::{Driver, STOPPED};
-use crate::error::TaskError;
+use crate::error::{Chain, TaskError};
 use crate::machine::{Machine, Next};
 use crate::step::{Parts, Work};
 use crate::stop::{self, CANCEL_LIMIT, StopHook};
@@ -179,6 +179,8 @@ async fn perform(
             } => {
                 let grid = Grid::new(Instant::now().into_std(), interval);
                 while let Err(error) = attempt().await {
+                    let told = Chain(error.as_ref()).to_string();
+                    shared.machine.lock().attempt_failed(index, told);
                     last = Some(error);
                     sleep_until(grid.next_after(Instant::now().into_std()).into()).await;
                     shared.machine.lock().attempted(index);

@@ -112,7 +112,7 @@ impl PhaseWatch {
     /// however many: at once if they are there already. After the last one it never resolves
     /// again, so that it can stay an arm of a `select!`.
     ///
-    /// Another attempt of a polling step is not a transition.
+    /// Another attempt of a polling step is not a transition, nor is what it failed with.
     ///
     /// # Cancel safety
     ///

@@ -132,7 +132,7 @@ async fn s1_o1_o2_a_slow_start_word_for_word() {
         .start()
         .await;
     server
-        .until(|status| status["startup"]["phase"] == "services")
+        .until(|status| !status["startup"]["phases"][4]["steps"][0]["error"].is_null())
         .await;
     is_golden(&server, "slow", false).await;
 }

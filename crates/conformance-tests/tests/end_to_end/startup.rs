@@ -5,8 +5,36 @@ use conformance_tests::clients::{Client, message, open};
 use conformance_tests::servers::{PASSWORD, Port, Postgres, Redis, USER};
 use conformance_tests::wire::{Frame, Wire};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use super::{adds_up, step, waits_for};
+
+#[tokio::test]
+async fn p9_o2_a_start_that_is_stuck_says_why_while_it_is() {
+    let port = Port::reserve();
+    let server = WsServer::with(waits_for(&port)).start().await;
+    let services = "/startup/phases/4/steps/0";
+    let status = server
+        .until(|status| {
+            status
+                .pointer(services)
+                .is_some_and(|it| !it["error"].is_null())
+        })
+        .await;
+    let upstream = status.pointer(services).expect("it was there");
+    let refused = format!("tcp://{}: connection refused", port.address());
+    assert_eq!(upstream["error"], refused);
+    assert_eq!(upstream["state"], "running");
+    let _open = port.open();
+    let status = server
+        .until(|status| status["startup"]["state"] == "complete")
+        .await;
+    let upstream = status.pointer(services).expect("it was there");
+    assert_eq!(
+        (&upstream["state"], &upstream["error"]),
+        (&"done".into(), &Value::Null)
+    );
+}
 
 #[tokio::test]
 async fn s3_s4_q9_early_clients_of_three_kinds_are_held_through_a_real_startup_and_all_get_their_echo()

@@ -41,13 +41,15 @@ async fn o5_a_terminal_shows_the_phases_and_the_held_and_then_one_line() {
         format!("✓ 1 init         {full} reached"),
         format!("✓ 4 cache        {full} reached"),
         format!("▸ 5 services     {empty} running"),
-        "    ▸ upstream running".to_owned(),
+        "    ▸ upstream running ".to_owned(),
         format!("· 6 websocket    {empty} pending"),
         format!("· 7 finalize     {empty} pending"),
     ] {
         let is_there = shown.lines().any(|it| it.starts_with(&line));
         assert!(is_there, "{line:?} is not in:\n{shown}");
     }
+    let refused = format!(": tcp://{}: connection refused", port.address());
+    server.until_shows(&refused).await;
 
     let _open = port.open();
     held.opened().await;

@@ -7,6 +7,7 @@ use conformance_tests::network::Net;
 use conformance_tests::running::{Running, server};
 use conformance_tests::situations::{REFUSED, Situation};
 use serde_json::json;
+use startup_phases::{Phase, Sequence, Step};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -105,6 +106,26 @@ async fn o4_a_slow_start_is_seen_while_it_happens() {
     browser.until(all).await;
     let nobody = "document.querySelector('#held').textContent.includes('Nobody is held.')";
     browser.until(nobody).await;
+}
+
+#[tokio::test]
+async fn o4_p9_a_start_that_is_stuck_says_why() {
+    let redis = || async { Err::<(), _>("connection refused") };
+    let startup = Sequence::builder()
+        .step(Step::polling(Phase::Cache, "redis", redis))
+        .build()
+        .expect("one step");
+    let stuck = Running::on_tcp(server(|_| {}).startup(startup)).await;
+    let Some(mut browser) = Browser::start().await else {
+        return;
+    };
+    browser.visit(&format!("http://{}/", stuck.network)).await;
+    let why = r"/It was tried \d+ times: connection refused\./";
+    let said = format!("{why}.test(document.querySelector('#more').textContent)");
+    browser.until(&said).await;
+    let note = browser.text(".note td").await;
+    assert!(note.starts_with("connection refused, tried "), "{note}");
+    is_fit_for_all(&mut browser).await;
 }
 
 #[tokio::test]

@@ -65,6 +65,47 @@ async fn p9_the_report_is_live() {
     run.abort();
 }
 
+#[tokio::test(start_paused = true)]
+async fn p9_a_step_at_work_tells_why_its_last_attempt_failed_until_it_succeeds() {
+    let (upstream, _) = polls(&[0, 0, 40], 4);
+    let startup = sequence([upstream, hangs(Phase::Services, "agents")]);
+    let mut watch = startup.watch();
+    let run = tokio::spawn(startup.run());
+    let told = |watch: &PhaseWatch| {
+        let step = watch.report().phases.swap_remove(1).steps.swap_remove(0);
+        (step.state, step.attempts, step.error)
+    };
+    sleep(ms(50)).await;
+    watch.changed().await;
+    let first = Some("attempt 1".to_owned());
+    assert_eq!(told(&watch), (StepState::Running, 1, first));
+    // While the third attempt is under way, the second one's error is the last there is.
+    sleep(ms(170)).await;
+    let second = Some("attempt 2".to_owned());
+    assert_eq!(told(&watch), (StepState::Running, 3, second));
+    let timeline = watch.report().to_string();
+    assert!(timeline.contains("└ attempt 2"), "{timeline}");
+    sleep(ms(30)).await;
+    let upstream = &as_json(&watch)["phases"][1]["steps"][0];
+    assert_eq!(upstream["error"], "attempt 3");
+    let is_woken = watch.changed().now_or_never().is_some();
+    assert!(!is_woken, "an attempt is no transition");
+    watch.reached(Phase::Dependencies).await.unwrap();
+    assert_eq!(told(&watch), (StepState::Done, 4, None));
+    run.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p4_p9_an_optional_step_whose_attempts_fail_has_degraded_nothing_yet() {
+    let (upstream, _) = polls(&[], 4);
+    let startup = sequence([upstream.optional()]);
+    let watch = startup.watch();
+    let run = tokio::spawn(startup.run());
+    sleep(ms(50)).await;
+    assert_eq!(watch.report().degraded, []);
+    assert!(run.await.unwrap().unwrap().report().degraded.is_empty());
+}
+
 fn as_json(watch: &PhaseWatch) -> Value {
     serde_json::to_value(watch.report()).expect("a report is plain data")
 }

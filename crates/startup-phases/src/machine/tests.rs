@@ -256,6 +256,38 @@ fn p9_running_steps_are_in_the_report_with_what_they_took_so_far() {
 }
 
 #[test]
+fn p9_a_step_at_work_is_in_the_report_with_what_its_last_attempt_failed_with() {
+    let mut bench = Bench::started(&[
+        step(Init, "well"),
+        optional(Init, "optional"),
+        step(Init, "badly"),
+        step(Init, "cancelled"),
+    ]);
+    let length = bench.machine.log().len();
+    for index in 0..4 {
+        bench.machine.attempt_failed(index, "starting".to_owned());
+        bench.machine.attempt_failed(index, "refused".to_owned());
+    }
+    let errors = |bench: &Bench| {
+        let steps = bench.report().phases.swap_remove(0).steps;
+        steps.into_iter().map(|step| step.error).collect::<Vec<_>>()
+    };
+    let refused = Some("refused".to_owned());
+    assert_eq!(errors(&bench), vec![refused.clone(); 4]);
+    assert_eq!(bench.report().degraded, [], "it may yet succeed (P4)");
+    assert_eq!(bench.machine.log().len(), length, "nothing has happened");
+
+    bench.end(0, Ok(()));
+    bench.end(1, Ok(()));
+    bench.end(2, Err("not ready within 1s"));
+    bench.machine.attempt_failed(0, "late".to_owned());
+    bench.machine.attempt_failed(3, "late".to_owned());
+    let failed = Some("not ready within 1s".to_owned());
+    assert_eq!(errors(&bench), [None, None, failed, refused]);
+    assert_eq!(bench.report().degraded, []);
+}
+
+#[test]
 fn p9_the_history_tells_how_long_each_step_and_each_phase_took() {
     let mut bench = Bench::started(&[step(Init, "a"), step(Cache, "b")]);
     bench.end(0, Ok(()));

@@ -220,7 +220,7 @@ fn phase_line(number: u8, phase: &Phase, history: Option<&History>, width: usize
 }
 
 /// Of a step, where there is something to know of it: that it is what startup waits for, or that it
-/// failed, and with what.
+/// failed, and with what it did, or its last attempt.
 fn step_lines(step: &Step, history: Option<&History>, width: usize) -> Vec<Line> {
     let line = |sign, tone, state| {
         Line::new(width)
@@ -234,7 +234,7 @@ fn step_lines(step: &Step, history: Option<&History>, width: usize) -> Vec<Line>
             let running = line("▸", Tone::Busy, " running")
                 .add(Tone::Plain, &time(step.duration_seconds, so_far))
                 .add_if_fits(Tone::Faint, &usually(usual));
-            return vec![running];
+            return with_reason(running, step.error.as_deref(), width);
         }
         "failed" if step.critical => line("✗", Tone::Bad, " failed"),
         "failed" => line("!", Tone::Warning, " degraded"),
@@ -245,6 +245,24 @@ fn step_lines(step: &Step, history: Option<&History>, width: usize) -> Vec<Line>
     failed
         .add(Tone::Plain, ": ")
         .flow(error.split_whitespace(), " ", STEP_INDENT)
+}
+
+/// A step at work, and why its last attempt failed: beside it if there is room, or else beneath, so
+/// that what it is and for how long stays where it was.
+fn with_reason(running: Line, error: Option<&str>, width: usize) -> Vec<Line> {
+    let words: Vec<&str> = error.unwrap_or_default().split_whitespace().collect();
+    if words.is_empty() {
+        return vec![running];
+    }
+    let whole = format!(": {}", words.join(" "));
+    let beside = running.clone().add_if_fits(Tone::Plain, &whole);
+    if beside != running {
+        return vec![beside];
+    }
+    let beneath = Line::new(width).add(Tone::Plain, &" ".repeat(STEP_INDENT));
+    let mut lines = vec![running];
+    lines.extend(beneath.flow(words, " ", STEP_INDENT));
+    lines
 }
 
 /// How much of a phase is over: of the time it usually takes, or else of its steps.

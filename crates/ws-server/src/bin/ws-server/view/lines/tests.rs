@@ -227,6 +227,29 @@ fn a_failed_phase_shows_the_step_that_failed() {
 }
 
 #[test]
+fn a_step_at_work_shows_why_its_last_attempt_failed() {
+    let mut document = running();
+    let refused = "http://127.0.0.1:9/ready: connection refused";
+    document.startup.phases[4].steps[0].error = Some(refused.to_owned());
+    let steps = |width| {
+        let drawn = plain(&startup(&document, width));
+        let from = drawn.find("    ▸ model").expect("its line");
+        let to = drawn.find("    ▸ agents").expect("the next one's");
+        drawn[from..to].to_owned()
+    };
+    assert_eq!(
+        steps(100),
+        format!("    ▸ model running 1.0 s, usually 1.90 s: {refused}\n")
+    );
+    let expected = "    \
+    ▸ model running 1.0 s
+      http://127.0.0.1:9/ready:
+      connection refused
+";
+    assert_eq!(steps(40), expected);
+}
+
+#[test]
 fn a_phase_without_a_past_is_measured_by_its_steps_and_full_only_once_reached() {
     let mut phase = running().startup.phases[4].clone();
     assert_eq!(fraction(&phase, None), 0.0);
