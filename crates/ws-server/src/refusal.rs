@@ -72,8 +72,12 @@ pub(crate) struct RetryAfter {
 /// there; shorter would bring them back to one that is not.
 const UNKNOWN: Duration = Duration::from_secs(1);
 
-/// Over how long the refused come back at most: a crowd that is spread so far is none, and nobody
-/// is to stay away for minutes from a server that is open.
+/// The longest estimate. A start that took hours says how long something else was away, an application
+/// behind the gate for one, and not how long it will be; the gate may open at any moment, and nobody is
+/// to stay away for longer than this from a server that is open.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Over how long the refused come back at most: a crowd that is spread so far is none.
 const WIDEST: Duration = Duration::from_secs(10);
 
 impl RetryAfter {
@@ -94,12 +98,12 @@ impl RetryAfter {
     }
 }
 
-/// When there is room again: as far as is known, when the gate opens. Where that is unknown or
-/// overdue, soon.
+/// When there is room again: as far as is known, when the gate opens, or when it is worth asking
+/// again, if that is sooner. Where it is unknown or overdue, soon.
 fn estimate(reason: Reason, left: Option<Duration>) -> Duration {
     match reason {
         Reason::QueueFull | Reason::HoldExpired | Reason::TooEarly | Reason::ConnectionLimit => {
-            left.map_or(UNKNOWN, |left| left.max(UNKNOWN))
+            left.map_or(UNKNOWN, |left| left.clamp(UNKNOWN, LONGEST))
         }
         // A successor begins a whole start, but others may serve meanwhile.
         Reason::StartupFailed | Reason::Draining => UNKNOWN,
@@ -135,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn s5_nobody_is_sent_away_for_longer_than_a_minute() {
+        for reason in WAITING {
+            assert_eq!(estimate(reason, Some(ms(59_999))), ms(59_999));
+            assert_eq!(estimate(reason, Some(ms(7_200_000))), LONGEST);
+        }
+    }
+
+    #[test]
     fn s5_what_is_unknown_or_overdue_or_no_matter_of_startup_is_a_second() {
         for reason in WAITING {
             assert_eq!(estimate(reason, None), UNKNOWN);
@@ -150,6 +162,6 @@ mod tests {
         let spread = |estimate| spread(ms(estimate)).as_millis();
         assert_eq!([1000, 1500].map(spread), [1000, 1000]);
         assert_eq!([4000, 20_000].map(spread), [2000, 10_000]);
-        assert_eq!(spread(600_000), 10_000);
+        assert_eq!(spread(60_000), 10_000);
     }
 }

@@ -138,6 +138,47 @@ async fn o7_only_complete_starts_are_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g8_o7_a_start_whose_gate_opened_without_a_look_is_not_remembered() {
+    let (_folder, file) = file();
+    let mut settings = Settings::default();
+    settings.startup.history = Some(file.clone());
+    settings.guard.bypass = true;
+    let builder = starting(&file, "model", secs(4)).settings(settings);
+    let server = Running::in_memory(builder);
+    server.client().await.is_echoed("hello").await;
+    sleep(secs(5)).await;
+    assert_eq!(server.status().await["startup"]["state"], "complete");
+    sleep(ms(1)).await;
+    assert!(!file.exists());
+    started(&file, "model", secs(4)).await;
+    assert!(file.exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_o7_one_start_of_two_hours_sends_nobody_away_for_longer_than_a_minute() {
+    let (_folder, file) = file();
+    let begun = Instant::now();
+    let step = |takes| {
+        let work = move || async move {
+            sleep(takes).await;
+            Ok::<_, std::io::Error>(())
+        };
+        let step = Step::new(Phase::Services, "model", work).timeout(secs(10_000));
+        Sequence::builder().step(step).build().expect("one step")
+    };
+    let slow = starting(&file, "-", secs(0)).startup(step(secs(7200)));
+    let slow = Running::in_memory(slow);
+    sleep_until(begun + secs(7200) + ms(1)).await;
+    assert_eq!(slow.get("/readyz").await.status, 200);
+    sleep(ms(1)).await;
+
+    let server = Running::in_memory(starting(&file, "model", secs(20)));
+    sleep(ms(1)).await;
+    let _held = server.held().await;
+    is_told(&server, 60_000..=70_000).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn s5_o7_a_gate_that_was_open_is_expected_back_soon() {
     let (_folder, file) = file();
     started(&file, "model", secs(40)).await;
