@@ -55,6 +55,7 @@ pub(super) async fn write(path: PathBuf, starts: &Starts) -> io::Result<()> {
 }
 
 fn write_now(path: &Path, text: &str) -> io::Result<()> {
+    let path = &followed(path);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -74,6 +75,14 @@ fn write_now(path: &Path, text: &str) -> io::Result<()> {
     written
 }
 
+/// Where a link leads, so that it stays one and what it leads to is replaced. What it leads to may be
+/// still to come.
+fn followed(path: &Path) -> PathBuf {
+    fs::canonicalize(path)
+        .or_else(|_| fs::read_link(path).map(|target| path.with_file_name("").join(target)))
+        .unwrap_or_else(|_| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +99,23 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert_eq!(read_now(&path).unwrap(), Starts::default());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_a_link_leads_to_is_replaced_and_the_link_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let far = folder.path().join("far");
+        let (target, link) = (far.join("starts.json"), folder.path().join("history.json"));
+        std::os::unix::fs::symlink("far/starts.json", &link).unwrap();
+        // The first has to be made, the second to be replaced.
+        for text in ["torn {", &Starts::default().to_json()] {
+            write_now(&link, text).unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert!(fs::symlink_metadata(&target).unwrap().is_file());
+            assert_eq!(fs::read_to_string(&target).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(&far).unwrap().count(), 1);
     }
 
     #[test]
