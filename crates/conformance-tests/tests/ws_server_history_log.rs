@@ -8,7 +8,7 @@ use conformance_tests::log::Log;
 use conformance_tests::network::Memory;
 use conformance_tests::running::{Running, server};
 use conformance_tests::startup::{Hand, by_hand};
-use startup_phases::Phase;
+use startup_phases::{Phase, Sequence, Step};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::Level;
@@ -79,6 +79,36 @@ async fn o7_a_start_that_takes_far_longer_than_usual_is_told_once_with_what_it_w
     server.client().await.is_echoed("hello").await;
     sleep(ms(1)).await;
     assert_eq!(warnings(&log).len(), 1, "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_o7_a_start_that_takes_far_longer_is_told_with_why_the_last_attempt_failed() {
+    let (log, _logging) = Log::of_this_thread();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("history.json");
+    let starting = |attempts: u32| {
+        let mut left = attempts;
+        let model = Step::polling(Phase::Services, "model", move || {
+            left = left.saturating_sub(1);
+            let is_there = left == 0;
+            async move { is_there.then_some(()).ok_or("connection refused") }
+        });
+        let startup = Sequence::builder().step(model).build().expect("one step");
+        let builder = server(|it| it.startup.history = Some(file.clone()));
+        Running::in_memory(builder.startup(startup))
+    };
+    for _ in 0..3 {
+        let server = starting(11);
+        server.client().await.is_echoed("hello").await;
+        sleep(ms(1)).await;
+    }
+    let _server = starting(100);
+    sleep(ms(2001)).await;
+    let [warning] = &warnings(&log)[..] else {
+        panic!("{log}")
+    };
+    let why = "model (usually 1s): connection refused";
+    assert!(warning.contains(why), "{warning}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,15 +50,18 @@ async fn ended(server: &Shared) {
     }
 }
 
-/// The steps at work, each with what it usually takes.
+/// The steps at work, each with what it usually takes, and with why its last attempt failed.
 fn running(report: &Report, usual: &Usual) -> Option<String> {
     let steps = report.phases.iter().flat_map(|phase| &phase.steps);
     let running: Vec<_> = steps
         .filter(|step| step.state == StepState::Running)
-        .map(|step| match usual.durations.steps.get(&step.name) {
-            Some(usual) => format!("{} (usually {:?})", step.name, usual.duration()),
-            None => step.name.clone(),
+        .map(|step| {
+            let usual = usual.durations.steps.get(&step.name);
+            let usual = usual.map(|usual| format!(" (usually {:?})", usual.duration()));
+            let error = step.error.as_ref().map(|error| format!(": {error}"));
+            let (usual, error) = (usual.unwrap_or_default(), error.unwrap_or_default());
+            format!("{}{usual}{error}", step.name)
         })
         .collect();
-    (!running.is_empty()).then(|| running.join(", "))
+    (!running.is_empty()).then(|| running.join("; "))
 }
