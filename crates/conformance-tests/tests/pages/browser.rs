@@ -119,6 +119,7 @@ async fn o4_p9_a_start_that_is_stuck_says_why() {
     let Some(mut browser) = Browser::start().await else {
         return;
     };
+    browser.looks(1200, Scheme::Light).await;
     browser.visit(&format!("http://{}/", stuck.network)).await;
     let why = r"/It was tried \d+ times: connection refused\./";
     let said = format!("{why}.test(document.querySelector('#more').textContent)");
