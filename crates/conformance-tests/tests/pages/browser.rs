@@ -1,5 +1,8 @@
 //! The page in a real browser: what it says, and that everybody can read it.
 
+use std::future::pending;
+use std::net::SocketAddr;
+
 use conformance_tests::browser::{Browser, Scheme};
 use conformance_tests::client::Asked;
 use conformance_tests::happens;
@@ -8,7 +11,10 @@ use conformance_tests::running::{Running, server};
 use conformance_tests::situations::{REFUSED, Situation};
 use serde_json::json;
 use startup_phases::{Phase, Sequence, Step};
-use tokio::net::TcpListener;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::*;
 
@@ -230,6 +236,50 @@ async fn o4_silence_is_told_and_what_was_known_is_shown_as_old() {
         ))
         .await;
     assert_eq!(browser.text("h1").await, then);
+}
+
+/// A way to the server whose connections go silent when told: nobody hears of it, as behind a device
+/// that has forgotten them. Later ones get through.
+async fn way_to(server: SocketAddr, silent: watch::Receiver<()>) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let way = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut silent = silent.clone();
+            // Those from now on: what has been told is not for them.
+            silent.mark_unchanged();
+            connections.spawn(async move {
+                let mut far = TcpStream::connect(server).await.expect("it listens");
+                tokio::select! {
+                    _ = copy_bidirectional(&mut near, &mut far) => {}
+                    _ = silent.changed() => pending().await,
+                }
+            });
+        }
+    });
+    (address, way)
+}
+
+#[tokio::test]
+async fn o4_a_connection_that_goes_silent_is_given_up_for_another() {
+    let mut slow = Situation::slow(PACE).await;
+    let (silence, silent) = watch::channel(());
+    let (address, way) = way_to(slow.server.network, silent).await;
+    let Some(mut browser) = Browser::start().await else {
+        return;
+    };
+    browser.visit(&format!("http://{address}/")).await;
+    let live = "document.querySelector('#link').textContent === '● live'";
+    browser.until(live).await;
+    silence.send_replace(());
+    slow.finish();
+    browser
+        .until("document.querySelector('#link').textContent.startsWith('▲ no answer for ')")
+        .await;
+    browser.until("document.title === 'Open · ws-server'").await;
+    browser.until(live).await;
+    way.abort();
 }
 
 #[tokio::test]
