@@ -1,25 +1,14 @@
 //! The page in a real browser: what it says, and that everybody can read it.
 
-use std::future::pending;
-use std::net::SocketAddr;
-
 use conformance_tests::browser::{Browser, Scheme};
-use conformance_tests::client::Asked;
-use conformance_tests::happens;
-use conformance_tests::network::Net;
-use conformance_tests::running::{Running, server};
 use conformance_tests::situations::{REFUSED, Situation};
 use serde_json::json;
 use startup_phases::{Phase, Sequence, Step};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
 use super::*;
 
 /// How long the shortest step of a startup takes.
-const PACE: Duration = ms(20);
+pub(super) const PACE: Duration = ms(20);
 
 /// All text whose colour is too near to that of the ground for everybody to read (WCAG AA).
 const UNREADABLE: &str = "(() => {
@@ -42,7 +31,7 @@ const UNREADABLE: &str = "(() => {
 })()";
 
 /// The page of this situation, once it says so.
-async fn looking_at(situation: &Situation, says: &str) -> Option<Browser> {
+pub(super) async fn looking_at(situation: &Situation, says: &str) -> Option<Browser> {
     let mut browser = Browser::start().await?;
     browser.looks(1200, Scheme::Light).await;
     browser.visit(&situation.page()).await;
@@ -187,127 +176,6 @@ async fn o4_q8_a_gate_that_closed_again_says_why() {
 }
 
 #[tokio::test]
-async fn o3_o4_where_there_is_no_room_for_events_the_page_asks() {
-    let mut slow = Situation::slow(PACE).await;
-    let mut seated = Vec::new();
-    for _ in 0..64 {
-        let request = "GET /status/events HTTP/1.1\r\nHost: test\r\n\r\n";
-        let mut asked = Asked::with(slow.server.network.connect().await, request).await;
-        assert_eq!(asked.answer().await.status, 200);
-        seated.push(asked);
-    }
-    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
-        return;
-    };
-    assert_eq!(browser.text("#link").await, "◐ polling every second");
-    slow.finish();
-    browser.until("document.title.startsWith('Open')").await;
-    let complaints = browser.complaints();
-    assert!(
-        complaints.iter().all(|it| it.contains("503")),
-        "{complaints:?}"
-    );
-}
-
-#[tokio::test]
-async fn o4_silence_is_told_and_what_was_known_is_shown_as_old() {
-    let slow = Situation::slow(PACE).await;
-    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
-        return;
-    };
-    slow.server.abort();
-    browser
-        .until("document.querySelector('#link').textContent.startsWith('▲ no answer for ')")
-        .await;
-    assert_eq!(browser.evaluate("document.body.className").await, "stale");
-    assert_eq!(browser.text("#said").await, "The server does not answer.");
-    assert_eq!(
-        browser.evaluate("document.title").await,
-        "No answer · ws-server"
-    );
-    // As old as it is: it does not go on by itself.
-    let then = browser.text("h1").await;
-    assert!(then.contains("waiting for model"), "{then}");
-    let silence = browser.text("#link").await;
-    browser
-        .until(&format!(
-            "document.querySelector('#link').innerText !== {}",
-            json!(silence)
-        ))
-        .await;
-    assert_eq!(browser.text("h1").await, then);
-}
-
-/// A way to the server whose connections go silent when told: nobody hears of it, as behind a device
-/// that has forgotten them. Later ones get through.
-async fn way_to(server: SocketAddr, silent: watch::Receiver<()>) -> (SocketAddr, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let way = tokio::spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((mut near, _)) = listener.accept().await {
-            let mut silent = silent.clone();
-            // Those from now on: what has been told is not for them.
-            silent.mark_unchanged();
-            connections.spawn(async move {
-                let mut far = TcpStream::connect(server).await.expect("it listens");
-                tokio::select! {
-                    _ = copy_bidirectional(&mut near, &mut far) => {}
-                    _ = silent.changed() => pending().await,
-                }
-            });
-        }
-    });
-    (address, way)
-}
-
-#[tokio::test]
-async fn o4_a_connection_that_goes_silent_is_given_up_for_another() {
-    let mut slow = Situation::slow(PACE).await;
-    let (silence, silent) = watch::channel(());
-    let (address, way) = way_to(slow.server.network, silent).await;
-    let Some(mut browser) = Browser::start().await else {
-        return;
-    };
-    browser.visit(&format!("http://{address}/")).await;
-    let live = "document.querySelector('#link').textContent === '● live'";
-    browser.until(live).await;
-    silence.send_replace(());
-    slow.finish();
-    browser
-        .until("document.querySelector('#link').textContent.startsWith('▲ no answer for ')")
-        .await;
-    browser.until("document.title === 'Open · ws-server'").await;
-    browser.until(live).await;
-    way.abort();
-}
-
-#[tokio::test]
-async fn o4_a_server_that_comes_back_is_seen_again() {
-    let slow = Situation::slow(PACE).await;
-    let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
-        return;
-    };
-    let address = slow.server.network;
-    drop(slow);
-    let bound = async {
-        loop {
-            match TcpListener::bind(address).await {
-                Ok(listener) => return listener,
-                // The old one's is on its way out.
-                Err(_) => tokio::task::yield_now().await,
-            }
-        }
-    };
-    let listener = happens("the port is free", bound).await;
-    let _back = Running::on(address, server(|_| {}), listener);
-    browser.until("document.title === 'Open · ws-server'").await;
-    browser
-        .until("document.querySelector('#link').textContent === '● live'")
-        .await;
-}
-
-#[tokio::test]
 async fn o4_every_state_has_its_sentence() {
     let slow = Situation::slow(PACE).await;
     let Some(mut browser) = looking_at(&slow, "waiting for model").await else {
@@ -370,6 +238,54 @@ async fn o4_every_state_has_its_sentence() {
         );
         assert_eq!(browser.evaluate(&say).await, sentence, "{change}");
     }
+}
+
+#[tokio::test]
+async fn o4_o7_who_never_came_to_the_queue_is_told_too() {
+    let degraded = Situation::degraded(PACE).await;
+    let Some(mut browser) = looking_at(&degraded, "Open, degraded").await else {
+        return;
+    };
+    // Each look shows the latest document, and nothing of the next one is to come in between.
+    let shown = |change: &str, what: &str| {
+        format!(
+            "(() => {{
+                const s = structuredClone(latest);
+                {change};
+                drawEnds(s);
+                drawCloses(s);
+                return [...document.querySelectorAll('{what}')].map((it) => it.textContent);
+            }})()"
+        )
+    };
+    let many = "s.refused = { connection_limit: 2 }";
+    let ends = shown(many, "#entered, #ends tbody tr:last-child");
+    let all = json!([
+        "5 in all, 0 of them held now.",
+        "Refused: too many connections2"
+    ]);
+    assert_eq!(browser.evaluate(&ends).await, all);
+
+    let failed = "#failures:not([hidden]) tbody tr";
+    let none = shown("delete s.handshake_failures", failed);
+    assert_eq!(browser.evaluate(&none).await, json!([]));
+    let some = shown("s.handshake_failures = { origin: 2, new_one: 1 }", failed);
+    let reasons = json!(["an origin that is not allowed2", "new_one1"]);
+    assert_eq!(browser.evaluate(&some).await, reasons);
+
+    let closes = shown(
+        "s.closes = [['1008', 'server'], ['1008', 'client'], ['1011', 'server'], ['1011', 'upstream']]
+            .map(([code, initiator]) => ({ code, initiator, count: 1 }))",
+        "#closes tbody th",
+    );
+    let meant = json!([
+        "1008 reads too slowly",
+        "1008 against a policy",
+        "1011 the handler failed",
+        "1011 the application failed",
+    ]);
+    assert_eq!(browser.evaluate(&closes).await, meant);
+    is_fit_for_all(&mut browser).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod admin;
 mod browser;
 mod events;
+mod losing;
 mod page;
 
 use std::time::Duration;

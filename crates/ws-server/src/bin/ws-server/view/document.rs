@@ -21,6 +21,8 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) messages: Messages,
     #[serde(default)]
+    pub(crate) refused: Refused,
+    #[serde(default)]
     pub(crate) history: Option<History>,
 }
 
@@ -118,6 +120,13 @@ pub(crate) struct Opened {
 pub(crate) struct Messages {
     pub(crate) received: u64,
     pub(crate) sent: u64,
+}
+
+/// Who was refused without ever coming to the queue, which counts the others itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Refused {
+    pub(crate) connection_limit: u64,
 }
 
 /// Medians of earlier starts.

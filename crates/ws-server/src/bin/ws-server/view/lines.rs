@@ -56,7 +56,7 @@ pub(crate) fn server(
         [Some(most), oldest].into_iter().flatten(),
         width,
     ));
-    lines.extend(values("", outcomes(queue), width));
+    lines.extend(values("", outcomes(document), width));
     let connections = &document.connections;
     let counts = [
         format!("{} live", connections.live),
@@ -301,7 +301,8 @@ fn usually(seconds: Option<f64>) -> String {
 }
 
 /// What became of everyone so far. An outcome nobody had is not named, but for the good one.
-fn outcomes(queue: &Queue) -> impl Iterator<Item = String> {
+fn outcomes(document: &Document) -> impl Iterator<Item = String> {
+    let queue = &document.queue;
     [
         ("entered", queue.entered),
         ("admitted", queue.admitted),
@@ -311,6 +312,10 @@ fn outcomes(queue: &Queue) -> impl Iterator<Item = String> {
         ("refused (early)", queue.refused_early),
         ("refused (failed)", queue.refused_failed),
         ("refused (draining)", queue.refused_draining),
+        (
+            "refused (connection limit)",
+            document.refused.connection_limit,
+        ),
     ]
     .into_iter()
     .enumerate()

@@ -68,6 +68,15 @@ fn a_startup_shows_its_phases_with_what_they_wait_for() {
 }
 
 #[test]
+fn whoever_never_came_to_the_queue_is_among_the_outcomes() {
+    let mut document = running();
+    document.refused.connection_limit = 3;
+    let shown = plain(&server(&document, "http://a", None, 120));
+    let all = "1 refused (full), 3 refused (connection limit)\n";
+    assert!(shown.contains(all), "{shown}");
+}
+
+#[test]
 fn at_forty_columns_nothing_is_lost_but_what_is_usual() {
     let expected = "\
 ✓ 1 init         ███████ reached 4 ms
