@@ -24,8 +24,10 @@ async fn watch(url: &str, terminal: Option<u16>) -> Process {
 async fn o5_watch_shows_a_server_elsewhere_live() {
     let port = Port::reserve();
     let server = WsServer::with(waits_for(&port)).start().await;
+    // As a client would write it.
+    let pasted = format!("ws://{}/ws", server.address());
+    let watch = watch(&pasted, Some(80)).await;
     let url = format!("http://{}", server.address());
-    let watch = watch(&url, Some(80)).await;
     let shown = watch.until_shows("    ▸ upstream running").await;
     assert!(shown.starts_with(&url), "{shown}");
     assert!(shown.contains("▸ closed, startup running "), "{shown}");
@@ -154,9 +156,12 @@ async fn o5_watch_says_what_is_no_server_and_what_is_no_address() {
     assert_eq!(watch.end().await.code, Some(0));
     other.abort();
 
-    for url in ["nonsense", "tcp://127.0.0.1:1", "http://"] {
+    for url in ["nonsense", "postgres://a:SECRET@127.0.0.1:1/x", "http://"] {
         let ended = WsServer::new().arguments(["watch", url]).finish().await;
         assert_eq!(ended.code, Some(2), "{ended:?}");
-        assert!(!ended.stderr.is_empty());
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        let right = "a server is asked at an address such as http://127.0.0.1:8080";
+        assert!(ended.stderr.contains(right), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("SECRET"), "{}", ended.stderr);
     }
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use readiness_guard::Vars;
 use tokio::runtime;
-use ws_server::probe::Probe;
+use ws_server::probe::{Probe, ProbeAddressError};
 use ws_server::settings::{Settings, Sources};
 
 use crate::Exit;
@@ -34,6 +34,10 @@ pub(crate) fn probe(args: &ProbeArgs, vars: &Vars) -> Exit {
     }
 }
 
+/// What to write where an address cannot be used.
+const RIGHT: &str =
+    "a server is asked at an address such as http://127.0.0.1:8080 (or https://, ws://, wss://)";
+
 /// A running server that is asked over HTTP: where it was said to be, or where it would listen with
 /// this environment.
 pub(crate) struct Asked {
@@ -49,7 +53,7 @@ impl Asked {
         listens: fn(&Settings) -> SocketAddr,
     ) -> Result<Self, Exit> {
         let url = match url {
-            Some(url) => url.to_owned(),
+            Some(url) => http_of(url).map_err(bad_address)?,
             None => match Settings::load(&Sources::new(vars)) {
                 Ok(loaded) => format!("http://{}", reachable(listens(&loaded.settings))),
                 Err(problems) => {
@@ -63,19 +67,31 @@ impl Asked {
 
     /// A page of the server: `own`, unless the URL names one itself.
     pub(crate) fn page(&self, own: &str) -> Result<Probe, Exit> {
-        let url = page_of(&self.url, own);
-        match url.parse() {
-            Ok(page) if url.starts_with("http") => Ok(page),
-            Ok(_) => {
-                eprintln!("ws-server: {url}: a server is asked over http:// or https://");
-                Err(Exit::BadConfiguration)
-            }
-            Err(error) => {
-                eprintln!("ws-server: {error}");
-                Err(Exit::BadConfiguration)
-            }
-        }
+        let page = page_of(&self.url, own).parse();
+        page.map_err(|error: ProbeAddressError| bad_address(error.to_string()))
     }
+}
+
+fn bad_address(problem: String) -> Exit {
+    eprintln!("ws-server: {problem}");
+    Exit::BadConfiguration
+}
+
+/// Where a server is asked. Of a WebSocket only the server counts: its path is that of no page. An
+/// error shows no secrets.
+fn http_of(url: &str) -> Result<String, String> {
+    let (scheme, rest) = url.split_once("://").ok_or(RIGHT)?;
+    let http = match scheme {
+        "ws" => "http",
+        "wss" => "https",
+        "http" | "https" => scheme,
+        _ => return Err(RIGHT.to_owned()),
+    };
+    url.parse::<Probe>()
+        .map_err(|error| format!("{error}; {RIGHT}"))?;
+    let server = rest.split(['/', '?']).next().unwrap_or(rest);
+    let rest = if http == scheme { rest } else { server };
+    Ok(format!("{http}://{rest}"))
 }
 
 /// A URL without a path means the server, and with one the page itself.
@@ -111,6 +127,38 @@ mod tests {
             ("http://127.0.0.1:8080/livez", "http://127.0.0.1:8080/livez"),
         ] {
             assert_eq!(page_of(url, "/readyz"), asked);
+        }
+    }
+
+    #[test]
+    fn a_websocket_means_its_server() {
+        for (url, http) in [
+            ("ws://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("ws://127.0.0.1:8080/ws?room=1", "http://127.0.0.1:8080"),
+            ("wss://chat.example.com/ws", "https://chat.example.com"),
+            (
+                "http://127.0.0.1:8080/status",
+                "http://127.0.0.1:8080/status",
+            ),
+        ] {
+            assert_eq!(http_of(url), Ok(http.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_is_told_without_secrets_and_with_what_would_be_right() {
+        for url in [
+            "nonsense",
+            "127.0.0.1:8080",
+            "postgres://a:SECRET@127.0.0.1:1/x",
+            "exec:cat SECRET",
+            "http://",
+            "http://a:SECRET@",
+            "ws://a:SECRET/SECRET@127.0.0.1",
+        ] {
+            let problem = http_of(url).expect_err(url);
+            assert!(problem.ends_with(RIGHT), "{problem}");
+            assert!(!problem.contains("SECRET"), "{problem}");
         }
     }
 

@@ -60,8 +60,8 @@ fn pages(args: &WatchArgs, vars: &Vars) -> Result<(Vec<Probe>, String), Exit> {
     let asked = Asked::new(args.url.as_deref(), vars, |settings| {
         settings.admin.listen.unwrap_or(settings.server.listen)
     })?;
-    let pages: Result<_, _> = PAGES.iter().map(|page| asked.page(page)).collect();
     let address = asked.page("")?.to_string();
+    let pages: Result<_, _> = PAGES.iter().map(|page| asked.page(page)).collect();
     Ok((pages?, address.trim_end_matches('/').to_owned()))
 }
 
