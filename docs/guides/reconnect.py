@@ -29,9 +29,9 @@ async def stay_connected(url, serve):
     """Calls serve(socket) for one connection after another, until it returns by itself."""
     failures = 0
     while True:
-        since = time.monotonic()
         try:
             async with connect(url, open_timeout=OPEN_TIMEOUT) as socket:
+                since = time.monotonic()
                 try:
                     await serve(socket)
                 except ConnectionClosed:
@@ -50,7 +50,8 @@ async def stay_connected(url, serve):
             # Not before the time, and not all at the same moment.
             wait = asked * random.uniform(1.0, 1.2)
         else:
-            wait = random.uniform(0.0, min(LONGEST, FIRST * 2**failures))
+            # LONGEST is reached with 6, and a float ends at 1024.
+            wait = random.uniform(0.0, min(LONGEST, FIRST * 2 ** min(failures, 6)))
         failures += 1
         print(f"{why}; again in {wait:.1f} s", flush=True)
         await asyncio.sleep(wait)
