@@ -53,7 +53,7 @@ impl Asked {
         listens: fn(&Settings) -> SocketAddr,
     ) -> Result<Self, Exit> {
         let url = match url {
-            Some(url) => http_of(url).map_err(bad_address)?,
+            Some(url) => http_of(url).map_err(|problem| bad_address(&problem))?,
             None => match Settings::load(&Sources::new(vars)) {
                 Ok(loaded) => format!("http://{}", reachable(listens(&loaded.settings))),
                 Err(problems) => {
@@ -68,11 +68,11 @@ impl Asked {
     /// A page of the server: `own`, unless the URL names one itself.
     pub(crate) fn page(&self, own: &str) -> Result<Probe, Exit> {
         let page = page_of(&self.url, own).parse();
-        page.map_err(|error: ProbeAddressError| bad_address(error.to_string()))
+        page.map_err(|error: ProbeAddressError| bad_address(&error.to_string()))
     }
 }
 
-fn bad_address(problem: String) -> Exit {
+fn bad_address(problem: &str) -> Exit {
     eprintln!("ws-server: {problem}");
     Exit::BadConfiguration
 }
