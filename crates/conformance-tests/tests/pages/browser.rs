@@ -1,6 +1,7 @@
 //! The page in a real browser: what it says, and that everybody can read it.
 
 use conformance_tests::browser::{Browser, Scheme};
+use conformance_tests::running::{Running, server};
 use conformance_tests::situations::{REFUSED, Situation};
 use serde_json::json;
 use startup_phases::{Phase, Sequence, Step};
