@@ -66,12 +66,12 @@ impl<C> Slot<C> {
         sync::is_alive(&self.connection)
     }
 
-    /// Tells the ticket, without waking its task yet: that happens outside the lock.
-    // Waiting -> Admitted | Expired | Abandoned | Refused;  Admitted -> Abandoned
     pub(crate) fn connection(&self) -> Weak<C> {
         Weak::clone(&self.connection)
     }
 
+    /// Tells the ticket, without waking its task yet: that happens outside the lock.
+    // Waiting -> Admitted | Expired | Abandoned | Refused;  Admitted -> Abandoned
     pub(crate) fn resolve(&self, resolution: Resolution) {
         self.resolution.store(resolution.code(), Ordering::Release);
     }

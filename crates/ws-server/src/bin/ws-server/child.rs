@@ -58,21 +58,31 @@ pub(crate) fn application(settings: &Settings, screen: &Screen) -> Option<(Step,
         port: port_of(&settings.proxy.upstream),
         stop_timeout: child.stop_timeout,
     };
-    // Two orders in all, each waited for.
+    // Each order is waited for by whoever gives it.
     let (give, orders) = mpsc::channel(1);
-    let stop = give.clone();
+    let stop = Stop(give.clone());
+    let hook = stop.clone();
     let step = Step::new(Phase::Services, "application", move || async move {
         let (reply, started) = oneshot::channel();
         give.send(Order::Start(reply)).await.map_err(|_| GONE)?;
         started.await.map_err(|_| GONE)?
     })
-    .on_stop(move || async move {
-        let (reply, stopped) = oneshot::channel();
-        stop.send(Order::Stop(reply)).await.map_err(|_| GONE)?;
-        stopped.await.map_err(|_| GONE)
-    })
+    .on_stop(move || async move { hook.order().await })
     .stop_timeout(child.stop_timeout + AFTER_KILL);
-    Some((step, Supervisor::new(application, child, orders)))
+    Some((step, Supervisor::new(application, child, orders, stop)))
+}
+
+/// Orders the application's end.
+#[derive(Clone)]
+pub(crate) struct Stop(mpsc::Sender<Order>);
+
+impl Stop {
+    /// Waits until it has ended, which it has at once where none runs.
+    pub(crate) async fn order(&self) -> Result<(), &'static str> {
+        let (reply, stopped) = oneshot::channel();
+        self.0.send(Order::Stop(reply)).await.map_err(|_| GONE)?;
+        stopped.await.map_err(|_| GONE)
+    }
 }
 
 const GONE: &str = "nobody watches the application";
@@ -91,10 +101,11 @@ fn port_of(upstream: &str) -> Option<u16> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code(pub(crate) u8);
 
-/// Tells whether the application is up, and that it has ended for good.
+/// Tells whether the application is up, and that it has ended for good; and ends it.
 pub(crate) struct News {
     pub(crate) up: watch::Receiver<bool>,
     pub(crate) ended: watch::Receiver<Option<Code>>,
+    pub(crate) stop: Stop,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::net::TcpListener as StdListener;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use readiness_guard::{Environment, Vars};
@@ -115,7 +116,7 @@ async fn serve(
         }
         return Ok(None);
     };
-    let News { up, ended } = supervisor.news();
+    let News { up, ended, stop } = supervisor.news();
     let mut to_end = ended.clone();
     let server = builder
         .readiness_signal("application", up)
@@ -126,12 +127,23 @@ async fn serve(
         })
         .listen_on(listener);
     let (status, reloader) = (server.status(), server.reloader());
-    tokio::select! {
+    let mut supervised = pin!(supervisor.supervise());
+    let served = tokio::select! {
         biased;
-        served = server.run() => served?,
+        served = server.run() => served,
         never = at_hangup(args, vars, loaded, reloader) => match never {},
-        never = supervisor.supervise() => match never {},
+        never = &mut supervised => match never {},
         never = show_startup(status, &screen) => match never {},
+    };
+    if !matches!(served, Err(ServeError::StoppedAtOnce)) {
+        // Startup may have ended in the moment in which it had started the application: no hook has
+        // stopped that then, and it has its time all the same.
+        tokio::select! {
+            biased;
+            _ = stop.order() => {}
+            never = supervised => match never {},
+        }
     }
+    served?;
     Ok(*ended.borrow())
 }

@@ -12,7 +12,7 @@ use ws_server::{NotifySocket, Said};
 use super::process::{Process, code_of};
 use super::restarts::{Next, Restarts};
 use super::signals::{Event, Signals};
-use super::{Application, Code, News, Order};
+use super::{Application, Code, News, Order, Stop};
 
 /// What an application that cannot be started again ends with, as far as its exit code goes.
 const NOT_STARTED: Code = Code(127);
@@ -22,6 +22,7 @@ pub(crate) struct Supervisor {
     application: Application,
     settings: ChildSettings,
     orders: mpsc::Receiver<Order>,
+    stop: Stop,
     /// Sent to whenever there is reason to look at it.
     up: watch::Sender<bool>,
     ended: watch::Sender<Option<Code>>,
@@ -38,11 +39,13 @@ impl Supervisor {
         application: Application,
         settings: &ChildSettings,
         orders: mpsc::Receiver<Order>,
+        stop: Stop,
     ) -> Self {
         Self {
             application,
             settings: settings.clone(),
             orders,
+            stop,
             up: watch::Sender::new(false),
             ended: watch::Sender::new(None),
         }
@@ -52,6 +55,7 @@ impl Supervisor {
         News {
             up: self.up.subscribe(),
             ended: self.ended.subscribe(),
+            stop: self.stop.clone(),
         }
     }
 
