@@ -1,5 +1,5 @@
 //! What was measured, and how it is told: samples of one figure, and tables that compare ours with
-//! others and mark what missed its target.
+//! others and mark what missed its target, and plots of figures over a size.
 //!
 //! ```
 //! use conformance_tests::figures::{Figure, Samples, Table};
@@ -12,8 +12,10 @@
 //! assert!(!table.to_string().contains("target missed"));
 //! ```
 
+mod plot;
 mod samples;
 mod table;
 
+pub use self::plot::Plot;
 pub use self::samples::Samples;
 pub use self::table::{Figure, Table};

@@ -32,6 +32,8 @@ pub struct Figure {
 enum Target {
     AtMost(f64),
     AtLeast(f64),
+    /// At least so many times what that peer has in the same round.
+    Multiple(f64, &'static str),
 }
 
 impl Table {
@@ -88,7 +90,14 @@ impl Figure {
         Self { target, ..self }
     }
 
-    fn misses_target(&self) -> bool {
+    /// Ours should be no less than so many times what `peer` has in the same round.
+    #[must_use]
+    pub fn at_least_times(self, factor: f64, peer: &'static str) -> Self {
+        let target = Some(Target::Multiple(factor, peer));
+        Self { target, ..self }
+    }
+
+    fn misses_target(&self, peers: &[&str]) -> bool {
         let Some(ours) = self.rounds.first().filter(|ours| !ours.is_empty()) else {
             return self.target.is_some();
         };
@@ -96,7 +105,26 @@ impl Figure {
             None => false,
             Some(Target::AtMost(limit)) => ours.median() > limit,
             Some(Target::AtLeast(limit)) => ours.median() < limit,
+            Some(Target::Multiple(factor, of)) => {
+                let column = peers.iter().position(|peer| *peer == of);
+                let ratios = column.map(|column| ratios(ours, &self.rounds[column]));
+                ratios.is_none_or(|ratios| ratios.is_empty() || ratios.median() < factor)
+            }
         }
+    }
+
+    fn line(&self, peers: &[&str]) -> String {
+        let target = self.target.map(Target::shown).unwrap_or_default();
+        let mut cells = vec![self.name.clone(), target];
+        for (column, rounds) in self.rounds.iter().enumerate() {
+            let missed = column == 0 && self.misses_target(peers);
+            let mark = if missed { ", **target missed**" } else { "" };
+            cells.push(format!("{}{mark}", cell(rounds)));
+        }
+        if let Some((ours, others)) = self.rounds.split_first() {
+            cells.extend(others.iter().map(|other| ratio(ours, other)));
+        }
+        format!("| {} |", cells.join(" | "))
     }
 }
 
@@ -105,6 +133,7 @@ impl Target {
         match self {
             Self::AtMost(limit) => format!("≤ {limit}"),
             Self::AtLeast(limit) => format!("≥ {limit}"),
+            Self::Multiple(factor, peer) => format!("≥ {factor} × {peer}"),
         }
     }
 }
@@ -125,29 +154,8 @@ impl fmt::Display for Table {
             .collect();
         writeln!(f, "\n| {} |", headings.join(" | "))?;
         writeln!(f, "| --- |{}", " ---: |".repeat(headings.len() - 1))?;
-        self.figures.iter().try_for_each(|figure| figure.fmt(f))
-    }
-}
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "| {} | {} |",
-            self.name,
-            self.target.map(Target::shown).unwrap_or_default()
-        )?;
-        for (column, rounds) in self.rounds.iter().enumerate() {
-            let missed = column == 0 && self.misses_target();
-            let mark = if missed { ", **target missed**" } else { "" };
-            write!(f, " {}{mark} |", cell(rounds))?;
-        }
-        if let Some((ours, others)) = self.rounds.split_first() {
-            for other in others {
-                write!(f, " {} |", ratio(ours, other))?;
-            }
-        }
-        writeln!(f)
+        let mut lines = self.figures.iter().map(|figure| figure.line(&self.peers));
+        lines.try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -165,15 +173,20 @@ fn cell(rounds: &Samples) -> String {
 }
 
 fn ratio(ours: &Samples, other: &Samples) -> String {
-    let pairs = ours.values().iter().zip(other.values());
-    let ratios: Samples = pairs
-        .filter(|(_, other)| **other > 0.0)
-        .map(|(ours, other)| ours / other)
-        .collect();
+    let ratios = ratios(ours, other);
     if ratios.is_empty() {
         return "–".to_owned();
     }
     number(ratios.median())
+}
+
+/// One for each round in which there is something to compare with.
+fn ratios(ours: &Samples, other: &Samples) -> Samples {
+    let pairs = ours.values().iter().zip(other.values());
+    pairs
+        .filter(|(_, other)| **other > 0.0)
+        .map(|(ours, other)| ours / other)
+        .collect()
 }
 
 /// As many digits as a machine that others use can tell, and tenths of a millisecond up to a second.
@@ -193,7 +206,7 @@ mod tests {
     use super::*;
 
     fn line(figure: &Figure) -> String {
-        figure.to_string().trim_end().to_owned()
+        figure.line(&["ours", "axum"])
     }
 
     #[test]
@@ -218,6 +231,20 @@ mod tests {
         assert_eq!(line(&figure(2.0)), "| spread | ≤ 2 | 2.00 |");
         let share = Figure::new("served, %", [Samples::from([99.5])]).at_least(100.0);
         assert!(line(&share).contains("target missed"));
+    }
+
+    #[test]
+    fn a_target_can_be_a_multiple_of_what_a_peer_has_in_the_same_round() {
+        // Two rounds of three are 2.5 times as much, whatever the medians are.
+        let rounds = [Samples::from([5.0, 20.0, 9.0]), [2.0, 8.0, 9.0].into()];
+        let figure = |factor| Figure::new("echo", rounds.clone()).at_least_times(factor, "axum");
+        assert_eq!(
+            line(&figure(2.5)),
+            "| echo | ≥ 2.5 × axum | 9.00 (5.00 to 20.0) | 8.00 (2.00 to 9.00) | 2.50 |"
+        );
+        assert!(line(&figure(2.6)).contains("target missed"));
+        let unknown = Figure::new("echo", rounds.clone()).at_least_times(1.0, "hyper");
+        assert!(line(&unknown).contains("target missed"));
     }
 
     #[test]
