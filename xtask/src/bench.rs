@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: ours beside others, in tables.
 //!
 //! Builds the release binary of `ws-server` and the bench `rows` of `conformance-tests`, which starts,
-//! loads and measures the servers, and keeps each row's table in `target/bench`. Which rows there are,
+//! loads and measures the servers, and keeps each row's table and plots in `target/bench`. Which rows there are,
 //! what they measure and how: `crates/conformance-tests/benches/rows`.
 
 use std::fs;
@@ -13,7 +13,15 @@ use serde_json::Value;
 use crate::shell;
 use crate::workspace::Workspace;
 
-const ROWS: &[&str] = &["guard", "cold-start", "holding"];
+const ROWS: &[&str] = &[
+    "guard",
+    "cold-start",
+    "holding",
+    "echo",
+    "idle",
+    "entry",
+    "process",
+];
 
 /// Each built alone: together, the features that one asks for would get into the other.
 const WS_SERVER: &str = "--package ws-server --bin ws-server";
@@ -29,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     for row in rows {
         let mut command = workspace.command(&measuring.to_string_lossy());
         command.arg(row).arg("--ws-server").arg(&ws_server);
+        command.arg("--plots").arg(workspace.path(TABLES));
         if quick {
             command.arg("--quick");
         }

@@ -70,6 +70,14 @@ impl Client {
         Ok(())
     }
 
+    /// The socket alone, for whoever goes on without a task.
+    pub(crate) fn into_std(self) -> io::Result<std::net::TcpStream> {
+        if self.filled > 0 {
+            return Err(io::Error::other("bytes that came unasked"));
+        }
+        self.stream.into_std()
+    }
+
     /// Sends a text of less than 126 bytes and waits until it comes back. Pings are passed over: nobody
     /// stays for as long as an answer to one may take.
     pub(crate) async fn echo(&mut self, text: &[u8]) -> Result<(), Failure> {

@@ -15,9 +15,6 @@ use crate::{Options, Result, process};
 
 /// Clients that connect at the same time: fewer than a listener's backlog takes.
 const CONNECTING: usize = 200;
-/// A server that runs less than this share of a core, in %, has nothing left to do with those who came.
-const QUIET: f64 = 5.0;
-const QUIET_LIMIT: Duration = Duration::from_secs(60);
 /// Long after anyone who is served at all has been.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -112,7 +109,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 /// Holds `count` clients for as long as their CPU time is measured, opens, and has each echo once.
 async fn hold(peer: Peer, count: usize, measured: Duration) -> Result<Held> {
     let mut server = Server::start(peer, Opening::Line).await?;
-    quiet(&server).await?;
+    server.quiet().await?;
     let at_rest = process::resident_kib(server.pid())?;
     let address = server.address();
     let clients: Vec<Client> = stream::iter(0..count)
@@ -121,7 +118,7 @@ async fn hold(peer: Peer, count: usize, measured: Duration) -> Result<Held> {
         .try_collect()
         .await
         .map_err(|failure| format!("{peer}: {failure}"))?;
-    quiet(&server).await?;
+    server.quiet().await?;
     let for_each = |resident: f64| (resident - at_rest) / count as f64;
     let held_kib = for_each(process::resident_kib(server.pid())?);
     let core_percent = if measured.is_zero() {
@@ -172,13 +169,4 @@ async fn upgraded(mut client: Client) -> Result<(Client, Instant), Failure> {
         Ok(upgraded) => upgraded.map(|()| (client, Instant::now())),
         Err(_elapsed) => Err(Failure::Broken(std::io::ErrorKind::TimedOut.into())),
     }
-}
-
-/// Waits until the server has done all that there is to do for it.
-async fn quiet(server: &Server) -> Result<()> {
-    let wait = async {
-        while process::core_share(server.pid(), Duration::from_millis(100)).await? > QUIET {}
-        Ok(())
-    };
-    timeout(QUIET_LIMIT, wait).await?
 }

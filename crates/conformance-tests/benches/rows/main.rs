@@ -1,9 +1,10 @@
 //! The rows of `cargo xtask bench`: each measures ours beside others in alternating rounds, and prints
-//! a table in Markdown.
+//! a table in Markdown, and where there is a curve to see, a plot.
 //!
 //! ```text
-//! rows guard|cold-start|holding [--quick] --ws-server PATH
+//! rows guard|cold-start|holding|echo|idle|entry|process [--quick] --ws-server PATH --plots DIRECTORY
 //! rows serve PEER ADDRESS OPENING      a server to be measured, as a process of its own
+//! rows load ADDRESS PAYLOAD IN_FLIGHT CONNECTIONS SECONDS      the load of `echo`, for a profiler
 //! ```
 //!
 //! Nothing here asserts how fast anything is: a target that is missed is marked in its table. Progress
@@ -12,15 +13,36 @@
 mod back_off;
 mod client;
 mod cold_start;
+mod echo;
+mod entry;
 mod guard;
 mod holding;
+mod idle;
+mod load;
 mod peers;
 mod process;
+mod starting;
 
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use tokio::runtime::Builder;
+use conformance_tests::figures::Plot;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::load::Exchange;
+use crate::peers::{Opening, Peer};
+
+const ROWS: [&str; 7] = [
+    "guard",
+    "cold-start",
+    "holding",
+    "echo",
+    "idle",
+    "entry",
+    "process",
+];
 
 /// What went wrong in a measurement: a program that did not start, a machine without descriptors.
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
@@ -31,6 +53,15 @@ struct Options {
     quick: bool,
     /// The `ws-server` binary.
     ws_server: PathBuf,
+    /// Where plots are written.
+    plots: PathBuf,
+}
+
+impl Options {
+    /// Writes a plot beside the tables.
+    fn keep(&self, name: &str, plot: &Plot) -> Result<()> {
+        Ok(std::fs::write(self.plots.join(name), plot.to_string())?)
+    }
 }
 
 fn main() -> Result<()> {
@@ -38,29 +69,34 @@ fn main() -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    // Clients have one thread, so that they leave the servers a core of the two.
-    let mut clients = Builder::new_current_thread();
-    // Guards and servers have what a server has by default: a thread for each core.
-    let mut servers = Builder::new_multi_thread();
     match words[..] {
-        ["guard", ref rest @ ..] => servers
-            .enable_all()
-            .build()?
-            .block_on(guard::run(&options(rest)?)),
-        ["cold-start", ref rest @ ..] => clients
-            .enable_all()
-            .build()?
-            .block_on(cold_start::run(&options(rest)?)),
-        ["holding", ref rest @ ..] => clients
-            .enable_all()
-            .build()?
-            .block_on(holding::run(&options(rest)?)),
         ["serve", peer, address, ref opening @ ..] => {
-            let (address, opening) = (address.parse()?, peers::Opening::from_words(opening)?);
-            servers
-                .enable_all()
-                .build()?
-                .block_on(peers::serve(peer.parse()?, address, opening))
+            let (peer, address) = (peer.parse::<Peer>()?, address.parse()?);
+            let opening = Opening::from_words(opening)?;
+            runtime(!peer.has_one_thread())?.block_on(peers::serve(peer, address, opening))
+        }
+        ["load", address, ref numbers @ ..] => {
+            let numbers: Result<Vec<usize>, _> = numbers.iter().map(|it| it.parse()).collect();
+            let [payload, in_flight, connections, seconds] = numbers?[..] else {
+                return Err("PAYLOAD IN_FLIGHT CONNECTIONS SECONDS".into());
+            };
+            let exchange = Exchange {
+                payload,
+                in_flight,
+                raw: false,
+            };
+            let time = Duration::from_secs(seconds as u64);
+            let address = address.parse()?;
+            let messages =
+                runtime(false)?.block_on(load::run(address, exchange, connections, time))?;
+            println!("{messages} messages");
+            Ok(())
+        }
+        [row, ref rest @ ..] if ROWS.contains(&row) => {
+            let options = options(rest)?;
+            // Guards have what a server has by default. Clients have one thread, so that they leave the
+            // servers a core of the two.
+            runtime(row == "guard")?.block_on(measure(row, &options))
         }
         _ => {
             println!("run by `cargo xtask bench`");
@@ -69,16 +105,41 @@ fn main() -> Result<()> {
     }
 }
 
+/// With a thread for each core, or with one for everything.
+fn runtime(many_threads: bool) -> io::Result<Runtime> {
+    let mut builder = if many_threads {
+        Builder::new_multi_thread()
+    } else {
+        Builder::new_current_thread()
+    };
+    builder.enable_all().build()
+}
+
+async fn measure(row: &str, options: &Options) -> Result<()> {
+    match row {
+        "guard" => guard::run(options).await,
+        "cold-start" => cold_start::run(options).await,
+        "holding" => holding::run(options).await,
+        "echo" => echo::run(options).await,
+        "idle" => idle::run(options).await,
+        "entry" => entry::run(options).await,
+        "process" => starting::run(options).await,
+        other => Err(format!("no row {other:?}").into()),
+    }
+}
+
 fn options(words: &[&str]) -> Result<Options> {
     let mut options = Options {
         quick: false,
         ws_server: PathBuf::new(),
+        plots: PathBuf::new(),
     };
     let mut words = words.iter();
     while let Some(&word) = words.next() {
         match word {
             "--quick" => options.quick = true,
             "--ws-server" => options.ws_server = words.next().ok_or("--ws-server PATH")?.into(),
+            "--plots" => options.plots = words.next().ok_or("--plots DIRECTORY")?.into(),
             other => return Err(format!("no option {other:?}").into()),
         }
     }

@@ -2,7 +2,10 @@
 //! a row has on it.
 
 mod axum;
+mod fastwebsockets;
 mod ours;
+mod raw;
+mod tungstenite;
 
 use std::fmt;
 use std::io::Write;
@@ -16,9 +19,13 @@ use conformance_tests::servers::Port;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Result;
+use crate::{Result, process};
 
 const BIND_LIMIT: Duration = Duration::from_secs(20);
+/// A server that runs less than this share of a core, in %, during a look has nothing left to do.
+const QUIET: f64 = 5.0;
+const LOOK: Duration = Duration::from_millis(100);
+const QUIET_LIMIT: Duration = Duration::from_secs(60);
 
 /// A server that this program can be.
 #[derive(Clone, Copy)]
@@ -27,11 +34,31 @@ pub(crate) enum Peer {
     Ours,
     /// A plain axum handler that waits on a `watch` before it upgrades.
     Axum,
+    /// fastwebsockets, as its own example has it.
+    FastWebSockets,
+    /// tokio-tungstenite, the same.
+    Tungstenite,
+    /// Bytes sent back, without a protocol.
+    Raw,
+}
+
+impl Peer {
+    /// Whether it knows no other way to have its clients wait.
+    fn binds_late(self) -> bool {
+        !matches!(self, Self::Ours | Self::Axum)
+    }
+
+    /// Whether its runtime has one thread: its own example's has, or the least is wanted.
+    pub(crate) fn has_one_thread(self) -> bool {
+        matches!(self, Self::FastWebSockets | Self::Raw)
+    }
 }
 
 /// What ends a server's startup.
 #[derive(Clone, Copy)]
 pub(crate) enum Opening {
+    /// Nothing: it serves from its beginning.
+    AtOnce,
     /// A line on its standard input.
     Line,
     /// A port that takes a connection, looked at every 100 ms.
@@ -41,6 +68,7 @@ pub(crate) enum Opening {
 impl Opening {
     pub(crate) fn from_words(words: &[&str]) -> Result<Self> {
         match words {
+            ["at-once"] => Ok(Self::AtOnce),
             ["line"] => Ok(Self::Line),
             ["port", address] => Ok(Self::Port(address.parse()?)),
             _ => Err(format!("no opening {words:?}").into()),
@@ -49,6 +77,7 @@ impl Opening {
 
     fn words(self) -> Vec<String> {
         match self {
+            Self::AtOnce => vec!["at-once".into()],
             Self::Line => vec!["line".into()],
             Self::Port(address) => vec!["port".into(), address.to_string()],
         }
@@ -57,15 +86,22 @@ impl Opening {
 
 /// Is the server, until the process is killed.
 pub(crate) async fn serve(peer: Peer, address: SocketAddr, opening: Opening) -> Result<()> {
+    if peer.binds_late() {
+        opened(opening).await?;
+    }
     match peer {
         Peer::Ours => ours::serve(address, opening).await,
         Peer::Axum => axum::serve(address, opening).await,
+        Peer::FastWebSockets => fastwebsockets::serve(address).await,
+        Peer::Tungstenite => tungstenite::serve(address).await,
+        Peer::Raw => raw::serve(address).await,
     }
 }
 
 /// Resolves when startup is over.
 async fn opened(opening: Opening) -> Result<()> {
     match opening {
+        Opening::AtOnce => {}
         Opening::Line => {
             let line = || std::io::stdin().read_line(&mut String::new());
             tokio::task::spawn_blocking(line).await??;
@@ -135,6 +171,15 @@ impl Server {
         self.child.id()
     }
 
+    /// Waits until it has done all that there is to do for it.
+    pub(crate) async fn quiet(&self) -> Result<()> {
+        let wait = async {
+            while process::core_share(self.pid(), LOOK).await? > QUIET {}
+            Ok(())
+        };
+        timeout(QUIET_LIMIT, wait).await?
+    }
+
     /// Ends its startup with a line; returns the moment before that. The way through the pipe counts
     /// against the server, whichever it is.
     pub(crate) fn open(&mut self) -> Result<Instant> {
@@ -159,6 +204,9 @@ impl FromStr for Peer {
         match name {
             "ours" => Ok(Self::Ours),
             "axum" => Ok(Self::Axum),
+            "fastwebsockets" => Ok(Self::FastWebSockets),
+            "tokio-tungstenite" => Ok(Self::Tungstenite),
+            "raw" => Ok(Self::Raw),
             _ => Err(format!("no peer {name:?}")),
         }
     }
@@ -169,6 +217,9 @@ impl fmt::Display for Peer {
         f.write_str(match self {
             Self::Ours => "ours",
             Self::Axum => "axum",
+            Self::FastWebSockets => "fastwebsockets",
+            Self::Tungstenite => "tokio-tungstenite",
+            Self::Raw => "raw",
         })
     }
 }

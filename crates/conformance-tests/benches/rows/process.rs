@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use tokio::time::sleep;
 
 use crate::Result;
@@ -32,6 +33,11 @@ pub(crate) fn run_time(pid: u32) -> Result<Duration> {
         nanoseconds += ran.parse::<u64>()?;
     }
     Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// The time that the calling thread has run.
+pub(crate) fn thread_run_time() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 /// The share of one core that a process uses `over` a while from now, in %.
