@@ -40,7 +40,7 @@ struct Load {
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let (rounds, most, measured_for) = if options.quick {
-        (1, 1_000, Duration::from_millis(300))
+        (1, 1_000, Duration::from_millis(150))
     } else {
         (3, 10_000, Duration::from_millis(400))
     };
