@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::answer::Answer;
-use crate::handshake::{Pending, Socket};
+use crate::handshake::Pending;
 use crate::listener::Transport;
 use crate::metrics::By;
 use crate::refusal::Reason;
@@ -13,6 +13,7 @@ use crate::request::Request;
 use crate::session::say_goodbye;
 use crate::settings::RefuseWith;
 use crate::shared::Shared;
+use crate::socket::Socket;
 
 /// Answers with 101; `None` where the client has left, or takes longer to take it than a handshake
 /// may (S6): those behind it in a paced release wait for it.

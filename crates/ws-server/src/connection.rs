@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::error::{Closed, SendNowError};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Batch, Mailbox};
 use crate::message::{Message, Utf8Bytes};
 use crate::registry::Client;
 use crate::request::Request;
@@ -19,6 +19,8 @@ pub struct Connection {
     client: Arc<Client>,
     request: Request,
     mailbox: Arc<Mailbox>,
+    /// What has come and was not asked for yet.
+    unread: Batch,
 }
 
 impl Connection {
@@ -27,6 +29,7 @@ impl Connection {
             client,
             request,
             mailbox,
+            unread: Batch::default(),
         }
     }
 
@@ -37,7 +40,10 @@ impl Connection {
     ///
     /// Cancel safe: no message is lost.
     pub async fn recv(&mut self) -> Option<Message> {
-        self.mailbox.recv().await
+        if self.unread.is_empty() {
+            self.mailbox.recv(&mut self.unread).await;
+        }
+        self.unread.pop()
     }
 
     /// Queues a message for the client, waiting while more than `limits.send_buffer` bytes wait

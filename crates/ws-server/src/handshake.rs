@@ -10,27 +10,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::answer::Answer;
 use crate::head::Method;
 use crate::listener::Transport;
 use crate::request::Request;
 use crate::settings::LimitSettings;
-
-/// A WebSocket whose handshake is complete.
-pub(crate) type Socket<T> = WebSocketStream<T>;
+use crate::socket::Socket;
 
 /// How many bytes of a client that does not wait for its 101 are read and kept.
 const MAX_EARLY: usize = 64 * 1024;
-
-/// The size of the read buffer, which stays resident for as long as a connection lives.
-const READ_BUFFER: usize = 4 * 1024;
-
-/// From how many bytes on a batch is written without waiting for its end.
-const WRITE_BATCH: usize = 64 * 1024;
 
 /// A valid request for a WebSocket that has not been answered yet.
 pub(crate) struct Pending<T> {
@@ -80,10 +70,7 @@ impl<T: Transport> Pending<T> {
         head.push_str("\r\n");
         self.stream.write_all(head.as_bytes()).await?;
         self.stream.flush().await?;
-        let early = Vec::from(self.early);
-        let role = Role::Server;
-        let config = socket_config(limits);
-        Ok(Socket::from_partially_read(self.stream, early, role, Some(config)).await)
+        Ok(Socket::new(self.stream, self.early.freeze(), limits))
     }
 
     /// The socket, and what the client sent early.
@@ -109,15 +96,6 @@ impl<T: Transport> Pending<T> {
         // Reading no further hides the event that the client leaves, so it is looked for.
         crate::hold::look_for_leaving(|| self.stream.peer_has_left()).await;
     }
-}
-
-/// How the sockets of a server are set up.
-fn socket_config(limits: &LimitSettings) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BATCH)
-        .max_message_size(Some(limits.max_message_size))
-        .max_frame_size(Some(limits.max_frame_size))
 }
 
 fn check(method: Method, request: &Request) -> Result<(), Answer> {

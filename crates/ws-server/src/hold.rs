@@ -3,19 +3,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use ws_queue::{Lease, Outcome, Ticket};
 
-use crate::handshake::{Pending, Socket};
+use crate::handshake::Pending;
 use crate::listener::Transport;
 use crate::message::Message;
 use crate::metrics::By;
 use crate::refusal::Reason;
 use crate::registry::Client;
 use crate::session::{goodbye_for, say_goodbye};
+use crate::socket::Socket;
 use crate::visit::End;
 
 /// How often a client is looked for whose unread bytes hide the event of its leaving (S7).
@@ -149,7 +149,7 @@ impl Kept {
             self.bytes += message.cost();
             self.messages.push_back(message.detached());
         }
-        look_for_leaving(|| socket.get_ref().peer_has_left()).await;
+        look_for_leaving(|| socket.stream().peer_has_left()).await;
         Left::Gone(None)
     }
 }
@@ -161,7 +161,7 @@ async fn flush<T: Transport>(socket: &mut Socket<T>) -> Result<(), Option<Error>
     loop {
         match timeout(LOOK_INTERVAL, socket.flush()).await {
             Ok(flushed) => return flushed.map_err(Some),
-            Err(_) if socket.get_ref().peer_has_left() => return Err(None),
+            Err(_) if socket.stream().peer_has_left() => return Err(None),
             Err(_) => {}
         }
     }

@@ -111,6 +111,7 @@ mod session;
 pub mod settings;
 mod shared;
 mod signal;
+mod socket;
 mod status;
 mod visit;
 

@@ -3,6 +3,9 @@
 //! The session that owns the socket and the handler usually share one task; then nobody needs to
 //! be woken, and the lock is never contended. A handler may also pass its connection to another
 //! task; then the wakers do their work.
+//!
+//! Messages change hands in batches: the lock is taken for each batch that comes and goes, and for
+//! each message that the handler sends.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,9 +20,15 @@ use crate::settings::{LimitSettings, SlowReader};
 
 /// How many bytes are read from the socket ahead of the handler. Beyond, TCP tells the client to
 /// wait.
-const INBOX_BYTES: usize = 64 * 1024;
+const AHEAD_BYTES: usize = 64 * 1024;
 /// How many messages are, for small ones cost more than their bytes.
-const INBOX_MESSAGES: usize = 256;
+const AHEAD_MESSAGES: usize = 256;
+
+/// How many bytes leave the outbox at once, at least: as many as are written at once.
+const BATCH_BYTES: usize = crate::socket::WRITE_BATCH;
+
+/// For how many messages an empty batch keeps its memory.
+const KEPT_PLACES: usize = 16;
 
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
@@ -29,15 +38,110 @@ pub(crate) struct Mailbox {
 }
 
 struct Inner {
-    inbox: Fifo,
+    inbox: Batch,
     inbox_open: bool,
-    outbox: Fifo,
+    /// What the handler has taken out of the inbox and may not have looked at yet.
+    taken: Size,
+    outbox: Batch,
     outbox_open: bool,
-    close: Option<(CloseCode, Utf8Bytes)>,
-    receiver: Option<Waker>,
+    close: Option<Close>,
+    receiver: Sleeper,
+    session: Sleeper,
     senders: Vec<Waker>,
-    session: Option<Waker>,
     woken: Woken,
+}
+
+/// With what the handler's side wants the connection closed.
+pub(crate) type Close = (CloseCode, Utf8Bytes);
+
+/// Messages in their order, and what they cost to keep.
+#[derive(Default)]
+pub(crate) struct Batch {
+    messages: VecDeque<Message>,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Size {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Batch {
+    pub(crate) fn push(&mut self, message: Message) {
+        self.bytes += message.cost();
+        self.messages.push_back(message);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= message.cost();
+        if self.messages.is_empty() && self.messages.capacity() > KEPT_PLACES {
+            // A connection at rest keeps nothing for its last burst.
+            self.messages = VecDeque::new();
+        }
+        Some(message)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    fn size(&self) -> Size {
+        Size {
+            messages: self.messages.len(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// Takes over all of `more`.
+    fn append(&mut self, more: &mut Self) {
+        if self.is_empty() {
+            std::mem::swap(self, more);
+        } else {
+            self.messages.append(&mut more.messages);
+            self.bytes += std::mem::take(&mut more.bytes);
+        }
+    }
+}
+
+impl Size {
+    /// Whether so much and what else has been read is all that is read ahead of a handler.
+    pub(crate) fn is_full_with(self, more: &Batch) -> bool {
+        self.bytes + more.bytes >= AHEAD_BYTES
+            || self.messages + more.messages.len() >= AHEAD_MESSAGES
+    }
+}
+
+/// Whoever waits for a change, if it does.
+#[derive(Default)]
+struct Sleeper {
+    /// Kept while it is awake, since it is usually the same the next time.
+    waker: Option<Waker>,
+    sleeps: bool,
+}
+
+impl Sleeper {
+    fn sleep(&mut self, cx: &Context<'_>) {
+        self.sleeps = true;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    /// The waker, where it sleeps: it does so no more.
+    fn awake(&mut self) -> Option<Waker> {
+        std::mem::take(&mut self.sleeps)
+            .then(|| self.waker.clone())
+            .flatten()
+    }
+
+    /// Whether it sleeps as the task that is running right now.
+    fn is(&self, cx: &Context<'_>) -> bool {
+        let waker = self.waker.as_ref();
+        waker.is_some_and(|waker| waker.will_wake(cx.waker()))
+    }
 }
 
 /// Whom a change gives something to do: woken once the lock is released, since whoever wakes up may
@@ -45,44 +149,46 @@ struct Inner {
 #[derive(Default)]
 struct Woken {
     receiver: Option<Waker>,
-    senders: Vec<Waker>,
     session: Option<Waker>,
+    senders: Vec<Waker>,
 }
 
-#[derive(Default)]
-struct Fifo {
-    messages: VecDeque<Message>,
-    bytes: usize,
+impl Woken {
+    fn is_empty(&self) -> bool {
+        self.receiver.is_none() && self.session.is_none() && self.senders.is_empty()
+    }
+
+    fn wake(self) {
+        let both = self.receiver.into_iter().chain(self.session);
+        both.chain(self.senders).for_each(Waker::wake);
+    }
 }
 
-impl Fifo {
-    fn push(&mut self, message: Message) {
-        self.bytes += message.cost();
-        self.messages.push_back(message);
-    }
-
-    fn pop(&mut self) -> Option<Message> {
-        let message = self.messages.pop_front()?;
-        self.bytes -= message.cost();
-        Some(message)
-    }
+/// What the session finds when it has nothing more to do.
+pub(crate) enum Rest {
+    /// Nothing: it is woken once there is.
+    Sleep,
+    /// There is something to write, or room to read into.
+    Work,
+    Close(Close),
 }
 
 impl Mailbox {
     /// `kept` is what the client sent before it was admitted.
     pub(crate) fn new(limits: &LimitSettings, kept: impl IntoIterator<Item = Message>) -> Self {
-        let mut inbox = Fifo::default();
+        let mut inbox = Batch::default();
         kept.into_iter().for_each(|message| inbox.push(message));
         Self {
             inner: Mutex::new(Inner {
                 inbox,
                 inbox_open: true,
-                outbox: Fifo::default(),
+                taken: Size::default(),
+                outbox: Batch::default(),
                 outbox_open: true,
                 close: None,
-                receiver: None,
+                receiver: Sleeper::default(),
+                session: Sleeper::default(),
                 senders: Vec::new(),
-                session: None,
                 woken: Woken::default(),
             }),
             send_limit: limits.send_buffer,
@@ -93,35 +199,35 @@ impl Mailbox {
     fn locked<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
         let mut inner = self.inner.lock();
         let answer = change(&mut inner);
-        let woken = std::mem::take(&mut inner.woken);
-        drop(inner);
-        let both = woken.receiver.into_iter().chain(woken.session);
-        both.chain(woken.senders).for_each(Waker::wake);
+        if !inner.woken.is_empty() {
+            let woken = std::mem::take(&mut inner.woken);
+            drop(inner);
+            woken.wake();
+        }
         answer
     }
 
     // The handler's side.
 
-    pub(crate) async fn recv(&self) -> Option<Message> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    /// Resolves with all that has come in `unread`, which has been read to its end; or with nothing,
+    /// where nothing more will come.
+    pub(crate) async fn recv(&self, unread: &mut Batch) {
+        poll_fn(|cx| self.poll_recv(cx, unread)).await;
     }
 
-    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+    fn poll_recv(&self, cx: &Context<'_>, unread: &mut Batch) -> Poll<()> {
         self.locked(|inner| {
-            let was_full = inner.inbox_is_full();
-            match inner.inbox.pop() {
-                Some(message) => {
-                    if was_full {
-                        inner.wake_session();
-                    }
-                    Poll::Ready(Some(message))
-                }
-                None if inner.inbox_open => {
-                    inner.receiver = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-                None => Poll::Ready(None),
+            let was_full = inner.is_full();
+            inner.taken = inner.inbox.size();
+            unread.append(&mut inner.inbox);
+            if was_full && !inner.is_full() {
+                inner.wake_session();
             }
+            if unread.is_empty() && inner.inbox_open {
+                inner.receiver.sleep(cx);
+                return Poll::Pending;
+            }
+            Poll::Ready(())
         })
     }
 
@@ -163,69 +269,79 @@ impl Mailbox {
             }
             if self.slow_reader == SlowReader::Close {
                 let reason = Utf8Bytes::from_static("reads too slowly");
-                inner.end_with(CloseCode::Policy, reason);
+                inner.end_with((CloseCode::Policy, reason));
             }
             Err(SendNowError::Full)
         })
     }
 
     pub(crate) fn close(&self, code: CloseCode, reason: Utf8Bytes) {
-        self.locked(|inner| inner.end_with(code, reason));
+        self.locked(|inner| inner.end_with((code, reason)));
     }
 
     // The session's side.
 
-    /// The session is being polled: it looks for itself before it rests, and need not be woken.
-    pub(crate) fn begin(&self) {
-        self.inner.lock().session = None;
+    /// The session is at work: it looks for itself before it rests, and need not be woken. Returns
+    /// how much it has read ahead of the handler.
+    pub(crate) fn begin(&self) -> Size {
+        let mut inner = self.inner.lock();
+        inner.session.sleeps = false;
+        inner.ahead()
     }
 
-    pub(crate) fn has_room(&self) -> bool {
-        !self.inner.lock().inbox_is_full()
-    }
-
-    /// Gives a message to the handler, which the session polls next if it shares its task.
-    pub(crate) fn deliver(&self, cx: &Context<'_>, message: Message) {
+    /// Gives messages to the handler, which the session polls next if it shares its task.
+    pub(crate) fn deliver(&self, cx: &Context<'_>, came: &mut Batch) {
         self.locked(|inner| {
-            inner.inbox.push(message);
-            inner.wake_receiver(Some(cx));
+            inner.inbox.append(came);
+            if inner.receiver.is(cx) {
+                inner.receiver.sleeps = false;
+            }
+            inner.wake_receiver();
         });
     }
 
-    /// The next message to be written.
-    pub(crate) fn next_to_write(&self) -> Option<Message> {
+    /// Fills `leaving`, which is empty, with the next messages to be written: with all of them, or at
+    /// least with as many as are written at once.
+    pub(crate) fn next_to_write(&self, leaving: &mut Batch) {
         self.locked(|inner| {
-            let message = inner.outbox.pop()?;
+            if inner.outbox.bytes <= BATCH_BYTES {
+                leaving.append(&mut inner.outbox);
+            } else {
+                while leaving.bytes < BATCH_BYTES
+                    && let Some(message) = inner.outbox.pop()
+                {
+                    leaving.push(message);
+                }
+            }
             if inner.outbox.bytes <= self.send_limit {
                 inner.wake_senders();
             }
-            Some(message)
-        })
+        });
     }
 
-    /// With what the handler's side wants the connection closed.
-    pub(crate) fn asked_to_close(&self) -> Option<(CloseCode, Utf8Bytes)> {
+    pub(crate) fn asked_to_close(&self) -> Option<Close> {
         self.inner.lock().close.take()
     }
 
     /// Whether the session may rest: then `cx` is woken once there is something to do for it.
     /// `wants_room` and `can_write` say what would be something to do.
-    pub(crate) fn rest(&self, cx: &Context<'_>, wants_room: bool, can_write: bool) -> bool {
+    pub(crate) fn rest(&self, cx: &Context<'_>, wants_room: bool, can_write: bool) -> Rest {
         let mut inner = self.inner.lock();
-        let work = inner.close.is_some()
-            || (can_write && !inner.outbox.messages.is_empty())
-            || (wants_room && !inner.inbox_is_full());
-        if !work {
-            inner.session = Some(cx.waker().clone());
+        if let Some(close) = inner.close.take() {
+            return Rest::Close(close);
         }
-        !work
+        if (can_write && !inner.outbox.is_empty()) || (wants_room && !inner.is_full()) {
+            return Rest::Work;
+        }
+        inner.session.sleep(cx);
+        Rest::Sleep
     }
 
     /// No more messages will be delivered.
     pub(crate) fn end_inbox(&self) {
         self.locked(|inner| {
             inner.inbox_open = false;
-            inner.wake_receiver(None);
+            inner.wake_receiver();
         });
     }
 
@@ -239,32 +355,39 @@ impl Mailbox {
 }
 
 impl Inner {
-    fn inbox_is_full(&self) -> bool {
-        self.inbox.bytes >= INBOX_BYTES || self.inbox.messages.len() >= INBOX_MESSAGES
+    /// What the handler has not looked at, as far as is known.
+    fn ahead(&self) -> Size {
+        let inbox = self.inbox.size();
+        Size {
+            messages: inbox.messages + self.taken.messages,
+            bytes: inbox.bytes + self.taken.bytes,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.ahead().is_full_with(&Batch::default())
     }
 
     /// Takes nothing more, and has the session close the connection behind what was taken.
-    fn end_with(&mut self, code: CloseCode, reason: Utf8Bytes) {
+    fn end_with(&mut self, close: Close) {
         if self.outbox_open {
             self.outbox_open = false;
-            self.close = Some((code, reason));
+            self.close = Some(close);
             self.wake_senders();
             self.wake_session();
         }
     }
 
     fn wake_session(&mut self) {
-        if let Some(session) = self.session.take() {
+        if let Some(session) = self.session.awake() {
             self.woken.session = Some(session);
         }
     }
 
-    /// Wakes whoever waits for a message, unless it is the task that runs right now.
-    fn wake_receiver(&mut self, running: Option<&Context<'_>>) {
-        self.woken.receiver = self
-            .receiver
-            .take()
-            .filter(|receiver| !running.is_some_and(|cx| cx.waker().will_wake(receiver)));
+    fn wake_receiver(&mut self) {
+        if let Some(receiver) = self.receiver.awake() {
+            self.woken.receiver = Some(receiver);
+        }
     }
 
     /// A task is noted once, however often it is polled meanwhile.
@@ -309,14 +432,18 @@ mod tests {
         let mut waits = Context::from_waker(&waker);
         let delivers = Context::from_waker(Waker::noop());
 
-        assert!(mailbox.poll_recv(&mut waits).is_pending());
-        mailbox.deliver(&delivers, "in".into());
-        assert!(mailbox.rest(&waits, false, true));
+        let mut unread = Batch::default();
+        assert!(mailbox.poll_recv(&waits, &mut unread).is_pending());
+        let mut came = Batch::default();
+        came.push("in".into());
+        mailbox.deliver(&delivers, &mut came);
+        assert!(matches!(mailbox.rest(&waits, false, true), Rest::Sleep));
         assert_eq!(mailbox.send_now("out".into()), Ok(()));
         let mut more = Some("more".into());
         assert!(mailbox.poll_send(&mut waits, &mut more).is_pending());
-        assert!(mailbox.next_to_write().is_some());
-        assert!(mailbox.rest(&waits, false, true));
+        mailbox.next_to_write(&mut unread);
+        assert!(!unread.is_empty());
+        assert!(matches!(mailbox.rest(&waits, false, true), Rest::Sleep));
         mailbox.close(CloseCode::Normal, Utf8Bytes::default());
         assert_eq!(locks.1.load(Ordering::Relaxed), 4);
     }

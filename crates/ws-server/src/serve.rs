@@ -18,7 +18,7 @@ use ws_queue::{Entry, Ticket};
 use crate::admit::{accept, close, refuse};
 use crate::answer::Answer;
 use crate::connection::Connection;
-use crate::handshake::{Pending, Socket};
+use crate::handshake::Pending;
 use crate::head::{self, Head, Method};
 use crate::hold::{self, Held, Kept};
 use crate::http::{self, Port};
@@ -32,6 +32,7 @@ use crate::request::Request;
 use crate::session::Session;
 use crate::settings::HoldMode;
 use crate::shared::Shared;
+use crate::socket::Socket;
 use crate::visit::{TRACEPARENT, Visit};
 
 /// `arriving` is kept until the connection has come to the gate, or has turned out not to.

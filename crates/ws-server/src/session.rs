@@ -15,8 +15,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::{BoxFuture, join};
-use futures::{FutureExt, SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -30,12 +30,12 @@ use self::work::Work;
 use crate::answer::{LINGER, linger};
 use crate::drain::{Stop, Stopping};
 use crate::handler::BoxError;
-use crate::handshake::Socket;
 use crate::listener::Transport;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Batch, Mailbox, Rest};
 use crate::message::{Message, Utf8Bytes};
 use crate::metrics::By;
 use crate::settings::LimitSettings;
+use crate::socket::Socket;
 use crate::visit::{End, Visit};
 
 /// How long a client may take to answer a close frame. Well under the default drain time, and
@@ -65,6 +65,10 @@ enum Stage {
 pub(crate) struct Session<T> {
     socket: Socket<T>,
     mailbox: Arc<Mailbox>,
+    /// What was read and the mailbox has not got yet.
+    came: Batch,
+    /// What the mailbox gave and is not written yet.
+    leaving: Batch,
     work: Work,
     stopping: Stopping,
     stage: Stage,
@@ -100,6 +104,8 @@ impl<T: Transport> Session<T> {
         Self {
             socket,
             mailbox,
+            came: Batch::default(),
+            leaving: Batch::default(),
             work: Work::new(handler),
             stopping,
             stage: Stage::Open,
@@ -121,7 +127,7 @@ impl<T: Transport> Session<T> {
         poll_fn(|cx| self.poll(cx)).await;
         self.visit.closed(self.end);
         // The client need not wait until its handler has tidied up.
-        let stream = self.socket.get_mut();
+        let stream = self.socket.stream_mut();
         let hang_up = async {
             if self.end.is_lost() {
                 // Whether that still works or not, there is nobody left to be told.
@@ -135,33 +141,43 @@ impl<T: Transport> Session<T> {
     }
 
     /// Resolves when the socket has come to its end.
+    ///
+    /// One turn usually does all there is to do: whatever could do more later has the waker then.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.mailbox.begin();
         loop {
-            let mut progress = self.read(cx);
+            self.read(cx);
             // Behind the reading: what had come before counts as accepted.
             self.heed_stop(cx);
-            progress |= self.run_handler(cx);
-            progress |= self.heed_handler();
-            progress |= self.write(cx);
-            progress |= self.heed_time(cx);
+            let mut again = self.run_handler(cx);
+            again |= self.write(cx);
+            again |= self.heed_time(cx);
             if matches!(self.stage, Stage::Over) {
                 return Poll::Ready(());
             }
-            if !progress && self.mailbox.rest(cx, self.wants_room, !self.blocked) {
-                self.visit.settle();
-                return Poll::Pending;
+            if again {
+                continue;
+            }
+            match self.mailbox.rest(cx, self.wants_room, !self.blocked) {
+                Rest::Sleep => {
+                    self.visit.settle();
+                    return Poll::Pending;
+                }
+                Rest::Work => {}
+                Rest::Close((code, reason)) => self.close(code, reason),
             }
         }
     }
 
     /// Reads what has come and gives it to the handler, as long as there is room.
-    fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
+    fn read(&mut self, cx: &mut Context<'_>) {
+        let ahead = self.mailbox.begin();
         // A socket that gives nothing more wants no room for it.
         self.wants_room = false;
-        while self.readable {
-            self.wants_room = matches!(self.stage, Stage::Open) && !self.mailbox.has_room();
+        let end = loop {
+            if !self.readable {
+                break None;
+            }
+            self.wants_room = matches!(self.stage, Stage::Open) && ahead.is_full_with(&self.came);
             // Behind the client's answer to our close the socket ends at once, written or not.
             let is_answered = matches!(self.stage, Stage::Closing { .. }) && self.client_closed;
             let must_flush = self.pongs >= MAX_PONGS || (is_answered && self.unflushed);
@@ -173,22 +189,26 @@ impl<T: Transport> Session<T> {
                 if !self.blocked {
                     self.keep_alive.pause();
                 }
-                break;
+                break None;
             }
-            let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) else {
-                break;
-            };
-            progress = true;
-            match frame {
-                Some(Ok(frame)) => self.take(cx, frame),
-                Some(Err(fault)) => self.fault(&fault),
-                None => self.over(),
+            match self.socket.poll_next(cx) {
+                Poll::Ready(Some(Ok(frame))) => self.take(frame),
+                Poll::Ready(end) => break Some(end),
+                Poll::Pending => break None,
             }
+        };
+        if !self.came.is_empty() {
+            self.mailbox.deliver(cx, &mut self.came);
         }
-        progress
+        // Behind what came before it.
+        match end {
+            Some(Some(Err(fault))) => self.fault(&fault),
+            Some(_) => self.over(),
+            None => {}
+        }
     }
 
-    fn take(&mut self, cx: &Context<'_>, frame: Frame) {
+    fn take(&mut self, frame: Frame) {
         self.keep_alive.heard();
         let message = match frame {
             Frame::Text(text) => Message::Text(text),
@@ -213,7 +233,7 @@ impl<T: Transport> Session<T> {
         if matches!(self.stage, Stage::Open) {
             self.keep_alive.active(Instant::now);
             self.visit.received(message.len());
-            self.mailbox.deliver(cx, message);
+            self.came.push(message);
         }
     }
 
@@ -233,16 +253,10 @@ impl<T: Transport> Session<T> {
             return false;
         };
         // What it asked for itself comes before what follows from its end.
-        self.heed_handler();
+        if let Some((code, reason)) = self.mailbox.asked_to_close() {
+            self.close(code, reason);
+        }
         self.close(code, Utf8Bytes::from_static(reason));
-        true
-    }
-
-    fn heed_handler(&mut self) -> bool {
-        let Some((code, reason)) = self.mailbox.asked_to_close() else {
-            return false;
-        };
-        self.close(code, reason);
         true
     }
 
@@ -312,36 +326,35 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    /// Whether there may be more to do now: to read what the flush has made way for, or to end.
     fn try_write(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
-        let mut progress = false;
         let was_blocked = self.blocked;
         self.blocked = loop {
-            if self.socket.poll_ready_unpin(cx)?.is_pending() {
+            if self.socket.poll_ready(cx)?.is_pending() {
                 break true;
             }
             let Some(frame) = self.next_frame() else {
                 break false;
             };
-            self.socket.start_send_unpin(frame)?;
+            self.socket.send(cx, frame)?;
             self.unflushed = true;
-            progress = true;
+            if was_blocked {
+                // It reads, so it is there.
+                self.keep_alive.heard();
+            }
         };
-        if was_blocked && progress {
-            // It reads, so it is there.
-            self.keep_alive.heard();
-        }
-        if self.unflushed && self.socket.poll_flush_unpin(cx)?.is_ready() {
+        let mut again = false;
+        if self.unflushed && self.socket.poll_flush(cx)?.is_ready() {
             self.unflushed = false;
-            self.blocked = false;
-            progress |= std::mem::take(&mut self.pongs) >= MAX_PONGS || self.client_closed;
+            again = self.blocked || self.pongs >= MAX_PONGS || self.client_closed;
+            (self.blocked, self.pongs) = (false, 0);
         }
         let said_goodbye = matches!(self.stage, Stage::Closing { goodbye: None, .. });
         if said_goodbye && !self.unflushed && !self.readable {
             // There is no answer that could still be read.
             self.over();
-            progress = true;
         }
-        Ok(progress)
+        Ok(again)
     }
 
     fn next_frame(&mut self) -> Option<Frame> {
@@ -351,7 +364,10 @@ impl<T: Transport> Session<T> {
         if self.keep_alive.take_ping() {
             return Some(Frame::Ping(Bytes::new()));
         }
-        if let Some(message) = self.mailbox.next_to_write() {
+        if self.leaving.is_empty() {
+            self.mailbox.next_to_write(&mut self.leaving);
+        }
+        if let Some(message) = self.leaving.pop() {
             self.keep_alive.active(Instant::now);
             self.visit.sent(message.len());
             if let Stage::Closing { until, .. } = &mut self.stage {
@@ -369,7 +385,7 @@ impl<T: Transport> Session<T> {
     }
 
     fn heed_time(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
+        let mut again = false;
         while self.timer.as_mut().poll_unpin(cx).is_ready() {
             let now = Instant::now();
             match &mut self.stage {
@@ -379,7 +395,7 @@ impl<T: Transport> Session<T> {
                 }
                 Stage::Closing { until, .. } if *until <= now => self.over(),
                 Stage::Open => match self.keep_alive.due(now) {
-                    Some(Due::Ping) => progress = true,
+                    Some(Due::Ping) => again = true,
                     Some(Due::Lost) => {
                         debug!(id = self.visit.id(), "client did not answer a ping");
                         self.over();
@@ -391,13 +407,13 @@ impl<T: Transport> Session<T> {
                 },
                 Stage::Finishing { .. } | Stage::Closing { .. } | Stage::Over => {}
             }
-            progress |= !matches!(self.stage, Stage::Open);
+            again |= !matches!(self.stage, Stage::Open);
             self.rearm();
             if matches!(self.stage, Stage::Over) {
                 break;
             }
         }
-        progress
+        again
     }
 
     /// Sets the timer to whatever comes first now.

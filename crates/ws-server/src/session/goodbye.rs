@@ -1,6 +1,5 @@
 //! How connections end.
 
-use futures::SinkExt;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -8,8 +7,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
 use crate::answer::{LINGER, linger};
-use crate::handshake::Socket;
 use crate::listener::Transport;
+use crate::socket::Socket;
 
 /// The close frame that answers a fault of the client (S12); `None` where the connection broke.
 pub(crate) fn goodbye_for(fault: &Error) -> Option<CloseFrame> {
@@ -38,6 +37,6 @@ pub(crate) async fn say_goodbye<T: Transport>(socket: &mut Socket<T>, goodbye: C
     })
     .await;
     if matches!(sent, Ok(Ok(()))) {
-        linger(socket.get_mut()).await;
+        linger(socket.stream_mut()).await;
     }
 }
