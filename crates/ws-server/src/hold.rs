@@ -136,8 +136,7 @@ impl Kept {
                     Ok(()) => continue,
                     Err(gone) => return Left::Gone(gone),
                 },
-                // The answer to a close is flushed by the next read, which says that there is
-                // nothing more.
+                // The next read says that there is nothing more, once the answer is written.
                 Some(Ok(Frame::Close(frame))) => {
                     said = Some(frame.map_or(CloseCode::Status, |it| it.code));
                     continue;

@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::Add;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -87,7 +88,7 @@ impl Batch {
         self.messages.is_empty()
     }
 
-    fn size(&self) -> Size {
+    pub(crate) fn size(&self) -> Size {
         Size {
             messages: self.messages.len(),
             bytes: self.bytes,
@@ -105,11 +106,21 @@ impl Batch {
     }
 }
 
+impl Add for Size {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            messages: self.messages + other.messages,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
 impl Size {
-    /// Whether so much and what else has been read is all that is read ahead of a handler.
-    pub(crate) fn is_full_with(self, more: &Batch) -> bool {
-        self.bytes + more.bytes >= AHEAD_BYTES
-            || self.messages + more.messages.len() >= AHEAD_MESSAGES
+    /// Whether this is as much as is read ahead of a handler.
+    pub(crate) fn is_full(self) -> bool {
+        self.bytes >= AHEAD_BYTES || self.messages >= AHEAD_MESSAGES
     }
 }
 
@@ -217,16 +228,16 @@ impl Mailbox {
 
     fn poll_recv(&self, cx: &Context<'_>, unread: &mut Batch) -> Poll<()> {
         self.locked(|inner| {
-            let was_full = inner.is_full();
+            let was_full = inner.ahead().is_full();
             inner.taken = inner.inbox.size();
-            unread.append(&mut inner.inbox);
-            if was_full && !inner.is_full() {
+            if was_full && !inner.ahead().is_full() {
                 inner.wake_session();
             }
-            if unread.is_empty() && inner.inbox_open {
+            if inner.inbox.is_empty() && inner.inbox_open {
                 inner.receiver.sleep(cx);
                 return Poll::Pending;
             }
+            unread.append(&mut inner.inbox);
             Poll::Ready(())
         })
     }
@@ -330,7 +341,7 @@ impl Mailbox {
         if let Some(close) = inner.close.take() {
             return Rest::Close(close);
         }
-        if (can_write && !inner.outbox.is_empty()) || (wants_room && !inner.is_full()) {
+        if (can_write && !inner.outbox.is_empty()) || (wants_room && !inner.ahead().is_full()) {
             return Rest::Work;
         }
         inner.session.sleep(cx);
@@ -357,15 +368,7 @@ impl Mailbox {
 impl Inner {
     /// What the handler has not looked at, as far as is known.
     fn ahead(&self) -> Size {
-        let inbox = self.inbox.size();
-        Size {
-            messages: inbox.messages + self.taken.messages,
-            bytes: inbox.bytes + self.taken.bytes,
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.ahead().is_full_with(&Batch::default())
+        self.inbox.size() + self.taken
     }
 
     /// Takes nothing more, and has the session close the connection behind what was taken.

@@ -177,7 +177,8 @@ impl<T: Transport> Session<T> {
             if !self.readable {
                 break None;
             }
-            self.wants_room = matches!(self.stage, Stage::Open) && ahead.is_full_with(&self.came);
+            self.wants_room =
+                matches!(self.stage, Stage::Open) && (ahead + self.came.size()).is_full();
             // Behind the client's answer to our close the socket ends at once, written or not.
             let is_answered = matches!(self.stage, Stage::Closing { .. }) && self.client_closed;
             let must_flush = self.pongs >= MAX_PONGS || (is_answered && self.unflushed);
@@ -197,6 +198,7 @@ impl<T: Transport> Session<T> {
                 Poll::Pending => break None,
             }
         };
+        self.socket.stop_reading();
         if !self.came.is_empty() {
             self.mailbox.deliver(cx, &mut self.came);
         }
@@ -336,7 +338,7 @@ impl<T: Transport> Session<T> {
             let Some(frame) = self.next_frame() else {
                 break false;
             };
-            self.socket.send(cx, frame)?;
+            self.socket.send(frame)?;
             self.unflushed = true;
             if was_blocked {
                 // It reads, so it is there.

@@ -1,45 +1,39 @@
 //! A WebSocket whose handshake is complete: tungstenite speaks the protocol, and what it reads and
 //! writes goes through here.
 //!
-//! As much as has come is read with one system call, into a buffer that all connections of a thread
-//! share: so an idle connection keeps none, and a burst of messages costs one call.
+//! tungstenite is given what `intake.rs` has read, and what is to be written waits in `outgoing.rs`
+//! until it is flushed: neither waits for anything, so the codec never does.
 
-use std::cell::RefCell;
+mod intake;
+mod outgoing;
+
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes};
-use tokio::io::ReadBuf;
+use bytes::Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
+use self::intake::Intake;
+use self::outgoing::Outgoing;
+pub(crate) use self::outgoing::WRITE_BATCH;
 use crate::listener::Transport;
 use crate::settings::LimitSettings;
 
-/// How much is read at once: a message of 16 KiB with its header, or several hundred small ones. Also
-/// how much of one connection may lie here that the codec has not asked for.
-const READ_AT_ONCE: usize = 32 * 1024;
-
-/// What the codec takes from that at a time, into a buffer that stays resident for as long as a
-/// connection lives.
+/// What the codec takes at a time from what was read, into a buffer that stays resident for as long
+/// as a connection lives.
 const CODEC_BUFFER: usize = 1024;
-
-/// From how many bytes on a batch is written without waiting for its end.
-pub(crate) const WRITE_BATCH: usize = 64 * 1024;
-
-thread_local! {
-    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_AT_ONCE].into());
-}
 
 pub(crate) struct Socket<T> {
     codec: WebSocketContext,
     stream: T,
-    /// What was read and the codec has not asked for.
-    ahead: Bytes,
-    /// The codec has something to write that the stream did not take.
-    blocked: bool,
+    intake: Intake,
+    outgoing: Outgoing,
+    /// How many bytes the codec has got and, as far as is known, not made frames of: at least as many
+    /// as it really has.
+    in_codec: usize,
     /// There is nothing more to be read: the close handshake is over, or the connection is broken.
     ended: bool,
 }
@@ -49,14 +43,14 @@ impl<T: Transport> Socket<T> {
     pub(crate) fn new(stream: T, early: Bytes, limits: &LimitSettings) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(CODEC_BUFFER)
-            .write_buffer_size(WRITE_BATCH)
             .max_message_size(Some(limits.max_message_size))
             .max_frame_size(Some(limits.max_frame_size));
         Self {
             codec: WebSocketContext::new(Role::Server, Some(config)),
             stream,
-            ahead: early,
-            blocked: false,
+            intake: Intake::new(early),
+            outgoing: Outgoing::default(),
+            in_codec: 0,
             ended: false,
         }
     }
@@ -69,62 +63,93 @@ impl<T: Transport> Socket<T> {
         &mut self.stream
     }
 
-    /// The next frame; `None` once the close handshake is over, and behind any error. Pings and the
-    /// client's close are given out as well; the answers to them wait to be flushed.
+    /// The next frame. Pings and the client's close are given out as well, and the answers to them
+    /// wait to be flushed; `None` once the close handshake is over and its last frame is written, and
+    /// behind any error.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, Error>>> {
         if self.ended {
-            return Poll::Ready(None);
+            return self.poll_end(cx);
         }
-        let read = ready!(self.with_codec(cx, |codec, io| codec.read(io)));
-        self.ended = read.is_err();
-        Poll::Ready(match read {
-            Err(Error::ConnectionClosed | Error::AlreadyClosed) => None,
-            read => Some(read),
-        })
+        if self.in_codec == 0 && self.intake.is_empty() {
+            // To ask the stream costs a fraction of asking the codec, which would ask it, too.
+            ready!(self.intake.poll_fill(&mut self.stream, cx));
+        }
+        match self.with_codec(cx, |codec, now| codec.read(now)) {
+            Ok(frame) => {
+                self.in_codec = self.in_codec.saturating_sub(length_at_least(&frame));
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
+                self.ended = true;
+                self.poll_end(cx)
+            }
+            Err(error) => {
+                self.ended = true;
+                Poll::Ready(Some(Err(error)))
+            }
+        }
     }
 
-    /// Whether a frame may be sent: those before it have been taken by the stream, or wait in a batch.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, Error>>> {
+        // If that fails, there is nobody left to be told.
+        let _ = ready!(self.outgoing.poll_write(&mut self.stream, cx));
+        Poll::Ready(None)
+    }
+
+    /// Stops reading, though more may have come than was asked for: that is kept.
+    pub(crate) fn stop_reading(&mut self) {
+        self.intake.leave();
+    }
+
+    /// Resolves when a frame may be sent: no whole batch waits to be written.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.blocked {
-            return self.poll_flush(cx);
+        if self.outgoing.is_full() {
+            ready!(self.outgoing.poll_write(&mut self.stream, cx))?;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Puts a frame behind those that wait to be flushed, of which a whole batch is written at once.
-    pub(crate) fn send(&mut self, cx: &mut Context<'_>, frame: Frame) -> Result<(), Error> {
-        let sent = self.with_codec(cx, |codec, io| codec.write(io, frame));
-        self.blocked = sent.is_pending();
-        match sent {
-            Poll::Ready(sent) => sent,
-            // It is kept.
-            Poll::Pending => Ok(()),
+    /// Puts a frame behind those that wait to be flushed.
+    ///
+    /// A close frame is an error where the client has said goodbye first.
+    pub(crate) fn send(&mut self, frame: Frame) -> Result<(), Error> {
+        match frame {
+            Frame::Text(text) => self.outgoing.push(Data::Text, text.into()),
+            Frame::Binary(bytes) => self.outgoing.push(Data::Binary, bytes),
+            // The codec has to know.
+            control => {
+                let mut nothing = Context::from_waker(Waker::noop());
+                self.with_codec(&mut nothing, |codec, now| {
+                    codec.write(now, control)?;
+                    codec.flush(now)
+                })?;
+            }
         }
+        Ok(())
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let flushed = ready!(self.with_codec(cx, |codec, io| codec.flush(io)));
-        self.blocked = false;
-        Poll::Ready(match flushed {
-            // What was flushed was the last there is to say.
-            Err(Error::ConnectionClosed) => Ok(()),
-            flushed => flushed,
-        })
-    }
-
-    /// Sends a frame once there is room for it.
-    pub(crate) async fn feed(&mut self, frame: Frame) -> Result<(), Error> {
-        let mut frame = Some(frame);
-        poll_fn(|cx| {
-            ready!(self.poll_ready(cx))?;
-            Poll::Ready(frame.take().map_or(Ok(()), |frame| self.send(cx, frame)))
-        })
-        .await
+        match self.with_codec(cx, |codec, now| codec.flush(now)) {
+            // With the last there is to say.
+            Ok(()) | Err(Error::ConnectionClosed) => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+        let written = ready!(self.outgoing.poll_write(&mut self.stream, cx));
+        Poll::Ready(written.map_err(Error::from))
     }
 
     /// Cancel safe: no frame is lost.
     pub(crate) async fn next(&mut self) -> Option<Result<Frame, Error>> {
-        poll_fn(|cx| self.poll_next(cx)).await
+        let next = poll_fn(|cx| self.poll_next(cx)).await;
+        self.stop_reading();
+        next
+    }
+
+    /// Sends a frame once there is room for it.
+    pub(crate) async fn feed(&mut self, frame: Frame) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_ready(cx)).await?;
+        self.send(frame)
     }
 
     /// Cancel safe: what is not written stays to be flushed.
@@ -136,65 +161,59 @@ impl<T: Transport> Socket<T> {
         &mut self,
         cx: &mut Context<'_>,
         run: impl FnOnce(&mut WebSocketContext, &mut Now<'_, '_, T>) -> Result<R, Error>,
-    ) -> Poll<Result<R, Error>> {
+    ) -> Result<R, Error> {
         let mut now = Now {
             stream: &mut self.stream,
-            ahead: &mut self.ahead,
+            intake: &mut self.intake,
+            outgoing: &mut self.outgoing,
+            in_codec: &mut self.in_codec,
             cx,
         };
-        match run(&mut self.codec, &mut now) {
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            done => Poll::Ready(done),
-        }
+        run(&mut self.codec, &mut now)
     }
 }
 
-/// What the stream gives and takes now, as the codec wants it: what would have to be waited for is an
-/// error to it.
+/// With how many bytes a client can send this, at the least.
+fn length_at_least(frame: &Frame) -> usize {
+    const MASK: usize = 4;
+    let payload = frame.len();
+    let header = match payload {
+        ..126 => 2,
+        126..65_536 => 4,
+        _ => 10,
+    };
+    header + MASK + payload
+}
+
+/// What there is to read and to write now, as the codec wants it: what would have to be waited for is
+/// an error to it.
 struct Now<'a, 'cx, T> {
     stream: &'a mut T,
-    ahead: &'a mut Bytes,
+    intake: &'a mut Intake,
+    outgoing: &'a mut Outgoing,
+    in_codec: &'a mut usize,
     cx: &'a mut Context<'cx>,
 }
 
 impl<T: Transport> Read for Now<'_, '_, T> {
     fn read(&mut self, asked: &mut [u8]) -> io::Result<usize> {
-        if self.ahead.is_empty() {
-            return SHARED.with_borrow_mut(|shared| {
-                let mut came = ReadBuf::new(shared);
-                or_blocked(Pin::new(&mut *self.stream).poll_read(self.cx, &mut came))?;
-                let (now, later) = came.filled().split_at(came.filled().len().min(asked.len()));
-                asked[..now.len()].copy_from_slice(now);
-                if !later.is_empty() {
-                    *self.ahead = Bytes::copy_from_slice(later);
-                }
-                Ok(now.len())
-            });
+        if self.intake.is_empty() && self.intake.poll_fill(self.stream, self.cx).is_pending() {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
-        let length = self.ahead.len().min(asked.len());
-        self.ahead.copy_to_slice(&mut asked[..length]);
-        if self.ahead.is_empty() {
-            // Its memory goes with it.
-            *self.ahead = Bytes::new();
-        }
-        Ok(length)
+        let given = self.intake.give(asked)?;
+        *self.in_codec += given;
+        Ok(given)
     }
 }
 
-impl<T: Transport> Write for Now<'_, '_, T> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        or_blocked(Pin::new(&mut *self.stream).poll_write(self.cx, bytes))
+impl<T> Write for Now<'_, '_, T> {
+    fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
+        self.outgoing.put(frames);
+        Ok(frames.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        or_blocked(Pin::new(&mut *self.stream).poll_flush(self.cx))
-    }
-}
-
-fn or_blocked<R>(done: Poll<io::Result<R>>) -> io::Result<R> {
-    match done {
-        Poll::Ready(done) => done,
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        Ok(())
     }
 }
 
@@ -202,6 +221,7 @@ fn or_blocked<R>(done: Poll<io::Result<R>>) -> io::Result<R> {
 mod tests {
     use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
+    use super::intake::READ_AT_ONCE;
     use super::*;
 
     /// Binary, masked with zeros.
@@ -241,7 +261,7 @@ mod tests {
             tokio::join!(send, receive);
             drop(client);
             assert!(socket.next().await.is_some_and(|end| end.is_err()));
-            assert!(socket.next().await.is_none() && socket.ahead.is_empty());
+            assert!(socket.next().await.is_none() && socket.intake.is_empty());
         }
     }
 

@@ -1,0 +1,106 @@
+//! What was read from a client and not decoded yet.
+//!
+//! As much as has come is read with one system call, into a buffer that all connections of a thread
+//! share: so an idle connection keeps none, and a burst of messages costs one call.
+
+use std::cell::Cell;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::ReadBuf;
+
+use crate::listener::Transport;
+
+/// How much is read at once: a message of 16 KiB with its header, or several hundred small ones. Also
+/// how much of one connection may lie here that the codec has not asked for.
+pub(super) const READ_AT_ONCE: usize = 32 * 1024;
+
+thread_local! {
+    /// Lent to the connection that is reading.
+    static SHARED: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+pub(super) struct Intake {
+    /// From before the buffer was lent, and given first.
+    kept: Bytes,
+    lent: Option<Box<[u8]>>,
+    /// What of the lent buffer is still to be given.
+    rest: Range<usize>,
+    /// The end of the stream, or its fault, behind all that came before.
+    end: Option<io::Result<usize>>,
+}
+
+impl Intake {
+    pub(super) fn new(kept: Bytes) -> Self {
+        Self {
+            kept,
+            lent: None,
+            rest: 0..0,
+            end: None,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.rest.is_empty() && self.end.is_none()
+    }
+
+    /// Reads what has come. Called where there is nothing left to give.
+    pub(super) fn poll_fill<T: Transport>(
+        &mut self,
+        stream: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let buffer = self.lent.get_or_insert_with(|| {
+            let shared = SHARED.take();
+            shared.unwrap_or_else(|| vec![0; READ_AT_ONCE].into())
+        });
+        let mut came = ReadBuf::new(buffer);
+        let Poll::Ready(read) = Pin::new(stream).poll_read(cx, &mut came) else {
+            self.leave();
+            return Poll::Pending;
+        };
+        self.rest = 0..came.filled().len();
+        if self.rest.is_empty() {
+            self.end = Some(read.map(|()| 0));
+            self.leave();
+        }
+        Poll::Ready(())
+    }
+
+    /// Gives the next bytes, as many as there are and as are asked for; none, at the end.
+    pub(super) fn give(&mut self, asked: &mut [u8]) -> io::Result<usize> {
+        if !self.kept.is_empty() {
+            let length = self.kept.len().min(asked.len());
+            self.kept.copy_to_slice(&mut asked[..length]);
+            if self.kept.is_empty() {
+                // Its memory goes with it.
+                self.kept = Bytes::new();
+            }
+            return Ok(length);
+        }
+        match &self.lent {
+            Some(buffer) if !self.rest.is_empty() => {
+                let from = &buffer[self.rest.clone()];
+                let length = from.len().min(asked.len());
+                asked[..length].copy_from_slice(&from[..length]);
+                self.rest.start += length;
+                Ok(length)
+            }
+            _ => self.end.take().unwrap_or(Ok(0)),
+        }
+    }
+
+    /// Gives the buffer back, and keeps what is left in it.
+    pub(super) fn leave(&mut self) {
+        if let Some(buffer) = self.lent.take() {
+            if !self.rest.is_empty() {
+                self.kept = Bytes::copy_from_slice(&buffer[self.rest.clone()]);
+            }
+            self.rest = 0..0;
+            SHARED.set(Some(buffer));
+        }
+    }
+}
