@@ -57,7 +57,8 @@ async fn keep(gate: Gate<Client>, backend: String, mut terminate: Signal) {
 async fn websocket(State(queue): State<HoldQueue<Client>>, upgrade: WebSocketUpgrade) -> Response {
     let client = Arc::new(Client);
     let lease = match queue.enter(&client) {
-        Entry::Admitted(lease) => lease,
+        // The task of the WebSocket outlives this call.
+        Entry::Admitted(lease) => lease.into_owned(),
         Entry::Held(ticket) => {
             println!("number {} is held", ticket.position());
             // No 101 yet: the client sees a slow connect. When it leaves, axum drops this future,

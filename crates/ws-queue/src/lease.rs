@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::clock;
 use crate::places::{Origin, Position};
 use crate::slot::Slot;
+use crate::turnstile::Turnstile;
 use crate::{HoldQueue, Ticket};
 
 /// The right to be served now.
@@ -13,21 +14,45 @@ use crate::{HoldQueue, Ticket};
 /// It ends in one of three ways: [`acknowledge`](Self::acknowledge) it when the connection is
 /// really served; [`give_back`](Self::give_back) when what it was admitted to has gone away again;
 /// or drop it, which means that the client has left (counted as abandoned).
+///
+/// A lease that was handed out at the open gate borrows the queue, since a clone of the queue would
+/// double what passing costs; one that has to outlive the borrow is made
+/// [owned](Self::into_owned). A ticket's lease is owned from the beginning.
 #[must_use = "dropping a lease means that the client has left"]
-pub struct Lease<C> {
-    queue: HoldQueue<C>,
+pub struct Lease<'queue, C> {
+    /// `None` once it has ended.
+    queue: Option<Handle<'queue, C>>,
     position: Position,
     origin: Origin,
-    ended: bool,
 }
 
-impl<C> Lease<C> {
-    pub(crate) fn new(queue: HoldQueue<C>, position: Position, origin: Origin) -> Self {
+pub(crate) enum Handle<'queue, C> {
+    Borrowed(&'queue HoldQueue<C>),
+    Owned(HoldQueue<C>),
+}
+
+impl<C> Handle<'_, C> {
+    fn turnstile(&self) -> &Turnstile<C> {
+        match self {
+            Self::Borrowed(queue) => &queue.shared.turnstile,
+            Self::Owned(queue) => &queue.shared.turnstile,
+        }
+    }
+
+    fn into_queue(self) -> HoldQueue<C> {
+        match self {
+            Self::Borrowed(queue) => queue.clone(),
+            Self::Owned(queue) => queue,
+        }
+    }
+}
+
+impl<'queue, C> Lease<'queue, C> {
+    pub(crate) fn new(queue: Handle<'queue, C>, position: Position, origin: Origin) -> Self {
         Self {
-            queue,
+            queue: Some(queue),
             position,
             origin,
-            ended: false,
         }
     }
 
@@ -37,12 +62,19 @@ impl<C> Lease<C> {
         self.position
     }
 
+    /// The same lease, for a task of its own or whatever else outlives the borrow.
+    pub fn into_owned(mut self) -> Lease<'static, C>
+    where
+        C: 'static,
+    {
+        let queue = Handle::Owned(self.end().into_queue());
+        Lease::new(queue, self.position, self.origin)
+    }
+
     /// The connection is served: it is counted as admitted, and leaves its place.
     pub fn acknowledge(mut self) {
-        self.ended = true;
-        self.queue
-            .shared
-            .turnstile
+        self.end()
+            .turnstile()
             .acknowledge(clock::now, self.position, self.origin);
     }
 
@@ -53,30 +85,31 @@ impl<C> Lease<C> {
     /// now, and its limit begins now; if every place is taken, its ticket resolves as refused.
     /// Close the gate first: behind an open one the ticket resolves at once, admitted again.
     pub fn give_back(mut self, connection: &Arc<C>) -> Ticket<C> {
-        self.ended = true;
+        let queue = self.end();
         let slot = Arc::new(Slot::new(Arc::downgrade(connection)));
-        self.queue.shared.turnstile.give_back(
-            clock::now(),
-            self.position,
-            self.origin,
-            Arc::clone(&slot),
-        );
-        Ticket::new(self.queue.clone(), slot, self.position)
+        queue
+            .turnstile()
+            .give_back(clock::now(), self.position, self.origin, Arc::clone(&slot));
+        Ticket::new(queue.into_queue(), slot, self.position)
+    }
+
+    /// What is dropped after this counts as nothing any more.
+    fn end(&mut self) -> Handle<'queue, C> {
+        self.queue.take().expect("whatever ends it consumes it")
     }
 }
 
-impl<C> Drop for Lease<C> {
+impl<C> Drop for Lease<'_, C> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.queue
-                .shared
-                .turnstile
+        if let Some(queue) = self.queue.take() {
+            queue
+                .turnstile()
                 .leave(clock::now(), self.position, self.origin);
         }
     }
 }
 
-impl<C> fmt::Debug for Lease<C> {
+impl<C> fmt::Debug for Lease<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
             .field("position", &self.position)

@@ -5,9 +5,9 @@ use crate::{Lease, Ticket};
 /// What a connection finds when it arrives: one step, decided once.
 #[derive(Debug)]
 #[must_use = "dropping a ticket or a lease abandons the connection's place"]
-pub enum Entry<C> {
+pub enum Entry<'queue, C> {
     /// The gate is open: serve the connection, and acknowledge the lease once it is really served.
-    Admitted(Lease<C>),
+    Admitted(Lease<'queue, C>),
     /// The gate is closed: wait on the ticket.
     Held(Ticket<C>),
     /// There is no place for it.
@@ -17,9 +17,9 @@ pub enum Entry<C> {
 /// The one way in which a held connection's wait ended.
 #[derive(Debug)]
 #[must_use = "dropping a lease abandons the connection's place"]
-pub enum Outcome<C> {
+pub enum Outcome<C: 'static> {
     /// Its turn has come.
-    Admitted(Lease<C>),
+    Admitted(Lease<'static, C>),
     /// It waited as long as it may.
     Expired,
     /// The connection is gone: nobody but the queue's weak reference knew it.

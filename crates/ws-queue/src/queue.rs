@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock;
+use crate::lease::Handle;
 use crate::places::{Arrival, Origin};
 use crate::slot::Slot;
 use crate::sync::Notify;
@@ -70,19 +71,25 @@ pub struct HoldQueue<C> {
 impl<C> HoldQueue<C> {
     /// Arrives at the gate.
     ///
-    /// Through an open gate this takes no lock and costs two atomic additions. At a closed gate
-    /// it takes one short lock; where every place is taken, the places are first searched for
-    /// connections that died, so a refusal for lack of room costs a pass over all places.
-    pub fn enter(&self, connection: &Arc<C>) -> Entry<C> {
+    /// Through an open gate this takes no lock and costs one atomic addition, and the end of its
+    /// lease another. At a closed gate it takes one short lock; where every place is taken, the
+    /// places are first searched for connections that died, so a refusal for lack of room costs a
+    /// pass over all places.
+    pub fn enter(&self, connection: &Arc<C>) -> Entry<'_, C> {
+        let admitted = |position| {
+            Entry::Admitted(Lease::new(
+                Handle::Borrowed(self),
+                position,
+                Origin::OpenGate,
+            ))
+        };
         if let Some(position) = self.shared.turnstile.pass() {
-            return Entry::Admitted(Lease::new(self.clone(), position, Origin::OpenGate));
+            return admitted(position);
         }
         let slot = Arc::new(Slot::new(Arc::downgrade(connection)));
         let now = clock::now();
         match self.shared.turnstile.arrive(now, Arc::clone(&slot)) {
-            (Arrival::Admitted, position) => {
-                Entry::Admitted(Lease::new(self.clone(), position, Origin::OpenGate))
-            }
+            (Arrival::Admitted, position) => admitted(position),
             (Arrival::Held, position) => Entry::Held(Ticket::new(self.clone(), slot, position)),
             (Arrival::Refused(why), _) => Entry::Refused(why),
         }

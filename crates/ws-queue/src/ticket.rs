@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::clock;
+use crate::lease::Handle;
 use crate::places::{Origin, Position};
 use crate::slot::{Resolution, Slot};
 use crate::{HoldQueue, Lease, Outcome};
@@ -21,19 +22,18 @@ use crate::{HoldQueue, Lease, Outcome};
 /// is dropped.
 #[must_use = "dropping a ticket gives up its place"]
 pub struct Ticket<C> {
-    queue: HoldQueue<C>,
+    /// `None` once it has resolved.
+    queue: Option<HoldQueue<C>>,
     pub(crate) slot: Arc<Slot<C>>,
     position: Position,
-    told: bool,
 }
 
 impl<C> Ticket<C> {
     pub(crate) fn new(queue: HoldQueue<C>, slot: Arc<Slot<C>>, position: Position) -> Self {
         Self {
-            queue,
+            queue: Some(queue),
             slot,
             position,
-            told: false,
         }
     }
 
@@ -43,35 +43,36 @@ impl<C> Ticket<C> {
     pub fn position(&self) -> u64 {
         self.position
     }
-
-    fn give_up(&self) {
-        self.queue
-            .shared
-            .turnstile
-            .leave(clock::now(), self.position, Origin::Place);
-    }
 }
 
-impl<C> Future for Ticket<C> {
+fn give_up<C>(queue: &HoldQueue<C>, position: Position) {
+    queue
+        .shared
+        .turnstile
+        .leave(clock::now(), position, Origin::Place);
+}
+
+impl<C: 'static> Future for Ticket<C> {
     type Output = Outcome<C>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(
-            !self.told,
+            self.queue.is_some(),
             "a ticket was polled again after it had resolved"
         );
         let Some(resolution) = self.slot.poll(cx.waker()) else {
             return Poll::Pending;
         };
-        self.told = true;
+        let position = self.position;
+        let queue = self.queue.take().expect("looked at above");
         Poll::Ready(match resolution {
             // Whoever died between the release and this moment is not admitted either.
             Resolution::Admitted if !self.slot.is_alive() => {
-                self.give_up();
+                give_up(&queue, position);
                 Outcome::Abandoned
             }
             Resolution::Admitted => {
-                Outcome::Admitted(Lease::new(self.queue.clone(), self.position, Origin::Place))
+                Outcome::Admitted(Lease::new(Handle::Owned(queue), position, Origin::Place))
             }
             Resolution::Expired => Outcome::Expired,
             Resolution::Abandoned => Outcome::Abandoned,
@@ -82,8 +83,8 @@ impl<C> Future for Ticket<C> {
 
 impl<C> Drop for Ticket<C> {
     fn drop(&mut self) {
-        if !self.told {
-            self.give_up();
+        if let Some(queue) = &self.queue {
+            give_up(queue, self.position);
         }
     }
 }

@@ -22,14 +22,14 @@ use crate::visit::End;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How a hold ended.
-pub(crate) enum Held {
-    Admitted(Lease<Client>),
+pub(crate) enum Held<'queue> {
+    Admitted(Lease<'queue, Client>),
     Refused(Reason),
     /// The client has left. Dropping its ticket freed its place.
     Left,
 }
 
-impl From<Outcome<Client>> for Held {
+impl From<Outcome<Client>> for Held<'_> {
     fn from(outcome: Outcome<Client>) -> Self {
         match outcome {
             Outcome::Admitted(lease) => Self::Admitted(lease),
@@ -44,7 +44,7 @@ impl From<Outcome<Client>> for Held {
 pub(crate) async fn before_upgrade<T: Transport>(
     pending: &mut Pending<T>,
     ticket: Ticket<Client>,
-) -> Held {
+) -> Held<'static> {
     tokio::select! {
         biased;
         outcome = ticket => outcome.into(),
@@ -58,7 +58,7 @@ pub(crate) type HasLeft<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// Holds a request that the HTTP server keeps.
 #[cfg(feature = "proxy")]
-pub(crate) async fn request(ticket: Ticket<Client>, has_left: &HasLeft<'_>) -> Held {
+pub(crate) async fn request(ticket: Ticket<Client>, has_left: &HasLeft<'_>) -> Held<'static> {
     tokio::select! {
         biased;
         outcome = ticket => outcome.into(),
@@ -72,7 +72,7 @@ pub(crate) async fn after_upgrade<T: Transport>(
     socket: &mut Socket<T>,
     kept: &mut Kept,
     ticket: Ticket<Client>,
-) -> Result<Held, End> {
+) -> Result<Held<'static>, End> {
     let left = tokio::select! {
         biased;
         outcome = ticket => return Ok(outcome.into()),

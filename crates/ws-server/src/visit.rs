@@ -176,7 +176,7 @@ impl Visit {
 
     /// It has its 101, which acknowledges its admission.
     // Arrived | Held -> Live
-    pub(crate) fn admitted(&mut self, lease: Lease<Client>) {
+    pub(crate) fn admitted(&mut self, lease: Lease<'_, Client>) {
         let (position, after) = (lease.position(), self.end_hold(HoldOutcome::Admitted));
         lease.acknowledge();
         self.registered.go_live();
@@ -196,7 +196,7 @@ impl Visit {
     /// It has an answer that is no 101, which acknowledges its admission as well.
     // Arrived | Held -> Over
     #[cfg(feature = "proxy")]
-    pub(crate) fn answered(&mut self, lease: Lease<Client>, status: StatusCode) {
+    pub(crate) fn answered(&mut self, lease: Lease<'_, Client>, status: StatusCode) {
         let (position, after) = (lease.position(), self.end_hold(HoldOutcome::Admitted));
         lease.acknowledge();
         debug!(id = self.id(), trace = self.trace(), position, after = shown(after), %status, "answered");
@@ -207,7 +207,7 @@ impl Visit {
     /// Its request cannot become a WebSocket, and it is answered so.
     // Arrived | Held -> Over
     #[cfg(feature = "proxy")]
-    pub(crate) fn failed(&mut self, lease: Lease<Client>, answer: &Answer) {
+    pub(crate) fn failed(&mut self, lease: Lease<'_, Client>, answer: &Answer) {
         lease.acknowledge();
         let (after, reason) = (self.end_hold(HoldOutcome::Admitted), answer.reason());
         debug!(

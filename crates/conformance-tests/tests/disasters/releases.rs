@@ -14,7 +14,7 @@ const ARRIVING: usize = 3;
 
 /// Has some arrive, each on a thread of its own, at the very moment in which this thread makes the
 /// `release`; what they found.
-fn arrive_during(queue: &HoldQueue<()>, release: impl FnOnce()) -> Vec<(Arc<()>, Entry<()>)> {
+fn arrive_during(queue: &HoldQueue<()>, release: impl FnOnce()) -> Vec<(Arc<()>, Entry<'_, ()>)> {
     let runtime = Handle::current();
     let together = Barrier::new(ARRIVING + 1);
     let arrive = || {
@@ -34,7 +34,7 @@ fn arrive_during(queue: &HoldQueue<()>, release: impl FnOnce()) -> Vec<(Arc<()>,
 }
 
 /// The wait has ended by now, without a timer and without another event, and it ended well.
-fn admitted(ticket: Ticket<()>) -> Lease<()> {
+fn admitted(ticket: Ticket<()>) -> Lease<'static, ()> {
     match ticket.now_or_never() {
         Some(Outcome::Admitted(lease)) => lease,
         Some(other) => panic!("{other:?}"),

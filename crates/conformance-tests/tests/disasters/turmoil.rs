@@ -16,7 +16,7 @@ const PLACES: usize = 8;
 /// What a connection has of the queue, and the connection itself, as long as it lives.
 enum Has {
     Ticket(Ticket<()>),
-    Lease(Lease<()>),
+    Lease(Lease<'static, ()>),
 }
 
 /// Clients that do whatever clients do, at random.
@@ -39,7 +39,9 @@ impl<'a> Crowd<'a> {
         if self.clients.is_empty() || self.dice.u8(0..3) == 0 {
             let connection = Arc::new(());
             match self.queue.enter(&connection) {
-                Entry::Admitted(lease) => self.clients.push((Some(connection), Has::Lease(lease))),
+                Entry::Admitted(lease) => self
+                    .clients
+                    .push((Some(connection), Has::Lease(lease.into_owned()))),
                 Entry::Held(ticket) => self.clients.push((Some(connection), Has::Ticket(ticket))),
                 Entry::Refused(_) => {}
             }

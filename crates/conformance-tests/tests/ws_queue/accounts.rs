@@ -126,6 +126,26 @@ async fn q10_a_lease_has_the_position_of_its_ticket() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn q10_a_lease_that_no_longer_borrows_is_the_same_lease() {
+    let (gate, queue) = gate(&QueueConfig::default());
+    gate.open();
+    let client = Arc::new(1);
+    let position = admitted(&queue, &client).position();
+    let [served, gone] = [(); 2].map(|()| admitted(&queue, &client).into_owned());
+    drop(queue);
+    assert_eq!(
+        [served.position(), gone.position()],
+        [position + 1, position + 2]
+    );
+    assert_eq!(gate.status().entered, 1, "both are still out");
+    served.acknowledge();
+    drop(gone);
+    let status = gate.status();
+    assert_eq!((status.admitted, status.abandoned), (1, 2));
+    assert_adds_up(status);
+}
+
+#[tokio::test(start_paused = true)]
 async fn q10_given_back_it_keeps_its_position_and_its_limit() {
     let (gate, queue) = gate(&QueueConfig::default().release_in_flight(1));
     let [first, second] = [1, 2].map(Arc::new);

@@ -23,7 +23,7 @@ fn held(queue: &HoldQueue<usize>, client: &Client) -> Ticket<usize> {
     }
 }
 
-fn admitted(queue: &HoldQueue<usize>, client: &Client) -> Lease<usize> {
+fn admitted<'queue>(queue: &'queue HoldQueue<usize>, client: &Client) -> Lease<'queue, usize> {
     match queue.enter(client) {
         Entry::Admitted(lease) => lease,
         other => panic!("{client} should be admitted: {other:?}"),
@@ -42,7 +42,7 @@ fn end(ticket: Ticket<usize>) -> Outcome<usize> {
     ticket.now_or_never().expect("the wait has ended")
 }
 
-fn lease(ticket: Ticket<usize>) -> Lease<usize> {
+fn lease(ticket: Ticket<usize>) -> Lease<'static, usize> {
     match end(ticket) {
         Outcome::Admitted(lease) => lease,
         other => panic!("should be admitted: {other:?}"),

@@ -28,7 +28,7 @@ pub(super) enum End {
 /// What a client owns.
 enum Standing {
     Waiting(Ticket<Connection>),
-    Admitted(Lease<Connection>),
+    Admitted(Lease<'static, Connection>),
     Over(End),
 }
 
@@ -43,9 +43,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(connection: Arc<Connection>, entry: Entry<Connection>) -> Self {
+    pub(super) fn new(connection: Arc<Connection>, entry: Entry<'_, Connection>) -> Self {
         let (position, standing) = match entry {
-            Entry::Admitted(lease) => (Some(lease.position()), Standing::Admitted(lease)),
+            Entry::Admitted(lease) => (
+                Some(lease.position()),
+                Standing::Admitted(lease.into_owned()),
+            ),
             Entry::Held(ticket) => (Some(ticket.position()), Standing::Waiting(ticket)),
             Entry::Refused(why) => (None, Standing::Over(End::Refused(why))),
         };

@@ -102,7 +102,7 @@ pub(crate) async fn upgrade<T: Transport>(
 
 /// Returns an admission that led to nothing (Q10).
 async fn give_back(
-    lease: Lease<Client>,
+    lease: Lease<'_, Client>,
     error: &Unanswered,
     visit: &mut Visit,
     server: &Shared,
@@ -149,7 +149,7 @@ fn to_upstream<T: Transport>(
 async fn pass_back<T: Transport>(
     pending: Pending<T>,
     mut answer: Response<Incoming>,
-    lease: Lease<Client>,
+    lease: Lease<'_, Client>,
     mut visit: Visit,
     server: &Shared,
 ) {
