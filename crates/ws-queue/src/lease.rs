@@ -1,6 +1,7 @@
 //! An admission, until it is known whether it led to anything.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::clock;
@@ -63,19 +64,19 @@ impl<'queue, C> Lease<'queue, C> {
     }
 
     /// The same lease, for a task of its own or whatever else outlives the borrow.
-    pub fn into_owned(mut self) -> Lease<'static, C>
+    pub fn into_owned(self) -> Lease<'static, C>
     where
         C: 'static,
     {
-        let queue = Handle::Owned(self.end().into_queue());
-        Lease::new(queue, self.position, self.origin)
+        let (position, origin) = (self.position, self.origin);
+        Lease::new(Handle::Owned(self.end().into_queue()), position, origin)
     }
 
     /// The connection is served: it is counted as admitted, and leaves its place.
-    pub fn acknowledge(mut self) {
-        self.end()
-            .turnstile()
-            .acknowledge(clock::now, self.position, self.origin);
+    pub fn acknowledge(self) {
+        let (position, origin) = (self.position, self.origin);
+        let queue = self.end();
+        queue.turnstile().acknowledge(clock::now, position, origin);
     }
 
     /// What the connection was admitted to has gone away again: it waits as before, at its old
@@ -84,24 +85,26 @@ impl<'queue, C> Lease<'queue, C> {
     /// A connection that had passed the open gate without waiting takes a place at its position
     /// now, and its limit begins now; if every place is taken, its ticket resolves as refused.
     /// Close the gate first: behind an open one the ticket resolves at once, admitted again.
-    pub fn give_back(mut self, connection: &Arc<C>) -> Ticket<C> {
+    pub fn give_back(self, connection: &Arc<C>) -> Ticket<C> {
+        let (position, origin) = (self.position, self.origin);
         let queue = self.end();
         let slot = Arc::new(Slot::new(Arc::downgrade(connection)));
         queue
             .turnstile()
-            .give_back(clock::now(), self.position, self.origin, Arc::clone(&slot));
-        Ticket::new(queue.into_queue(), slot, self.position)
+            .give_back(clock::now(), position, origin, Arc::clone(&slot));
+        Ticket::new(queue.into_queue(), slot, position)
     }
 
-    /// What is dropped after this counts as nothing any more.
-    fn end(&mut self) -> Handle<'queue, C> {
-        self.queue.take().expect("whatever ends it consumes it")
+    /// Ends it without a word, which is for the caller to say.
+    fn end(self) -> Handle<'queue, C> {
+        let mut ended = ManuallyDrop::new(self);
+        ended.queue.take().expect("whatever ends it consumes it")
     }
 }
 
 impl<C> Drop for Lease<'_, C> {
     fn drop(&mut self) {
-        if let Some(queue) = self.queue.take() {
+        if let Some(queue) = &self.queue {
             queue
                 .turnstile()
                 .leave(clock::now(), self.position, self.origin);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock;
 use crate::lease::Handle;
-use crate::places::{Arrival, Origin};
+use crate::places::{Arrival, Origin, Position};
 use crate::slot::Slot;
 use crate::sync::Notify;
 use crate::turnstile::Turnstile;
@@ -76,20 +76,24 @@ impl<C> HoldQueue<C> {
     /// places are first searched for connections that died, so a refusal for lack of room costs a
     /// pass over all places.
     pub fn enter(&self, connection: &Arc<C>) -> Entry<'_, C> {
-        let admitted = |position| {
-            Entry::Admitted(Lease::new(
-                Handle::Borrowed(self),
-                position,
-                Origin::OpenGate,
-            ))
-        };
-        if let Some(position) = self.shared.turnstile.pass() {
-            return admitted(position);
+        match self.shared.turnstile.pass() {
+            Some(position) => self.admit(position),
+            None => self.arrive(connection),
         }
+    }
+
+    fn admit(&self, position: Position) -> Entry<'_, C> {
+        let queue = Handle::Borrowed(self);
+        Entry::Admitted(Lease::new(queue, position, Origin::OpenGate))
+    }
+
+    /// Arrives at a gate that was found closed; apart, so that passing an open one is inlined.
+    #[inline(never)]
+    fn arrive(&self, connection: &Arc<C>) -> Entry<'_, C> {
         let slot = Arc::new(Slot::new(Arc::downgrade(connection)));
         let now = clock::now();
         match self.shared.turnstile.arrive(now, Arc::clone(&slot)) {
-            (Arrival::Admitted, position) => admitted(position),
+            (Arrival::Admitted, position) => self.admit(position),
             (Arrival::Held, position) => Entry::Held(Ticket::new(self.clone(), slot, position)),
             (Arrival::Refused(why), _) => Entry::Refused(why),
         }
