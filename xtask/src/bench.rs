@@ -69,18 +69,21 @@ fn chosen(arguments: &[String]) -> Result<(Vec<&str>, bool)> {
     Ok((rows, quick))
 }
 
-/// Builds one target with the release profile; returns where its program lies.
-fn build(workspace: &Workspace, target: &str) -> Result<PathBuf> {
+/// Builds one target, named last, with the release profile; returns where its program lies.
+pub(crate) fn build(workspace: &Workspace, target: &str) -> Result<PathBuf> {
     let line = format!("cargo build --release {target} --message-format json-render-diagnostics");
     let messages = shell::output(&mut workspace.command(&line))?;
-    executable(&messages).with_context(|| format!("cargo built no program for {target}"))
+    let name = target.split_whitespace().next_back().unwrap_or_default();
+    executable(&messages, name).with_context(|| format!("cargo built no program for {target}"))
 }
 
-/// The last program that cargo says it has built: the target that was asked for comes after all that
-/// it needs.
-fn executable(messages: &str) -> Option<PathBuf> {
-    let messages = messages.lines().rev();
-    let mut built = messages.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+/// Where cargo says it has built the program of that name: along with a bench it builds the programs of
+/// the same package.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages.lines();
+    let mut built = messages
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name);
     built.find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
@@ -103,12 +106,16 @@ mod tests {
     }
 
     #[test]
-    fn the_program_is_the_last_one_built() {
-        let messages = r#"{"reason":"compiler-artifact","executable":"/t/build-script"}
-{"reason":"compiler-artifact","executable":"/t/rows-1"}
-{"reason":"compiler-artifact","executable":null}
+    fn the_program_is_the_one_of_the_target_s_name() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"build-script-build"},"executable":"/t/build-script"}
+{"reason":"compiler-artifact","target":{"name":"rows"},"executable":"/t/rows-1"}
+{"reason":"compiler-artifact","target":{"name":"simulate"},"executable":"/t/simulate"}
+{"reason":"compiler-artifact","target":{"name":"rows"},"executable":null}
 {"reason":"build-finished","success":true}"#;
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/rows-1")));
-        assert_eq!(executable("{}"), None);
+        assert_eq!(
+            executable(messages, "rows"),
+            Some(PathBuf::from("/t/rows-1"))
+        );
+        assert_eq!(executable("{}", "rows"), None);
     }
 }

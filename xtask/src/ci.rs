@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::workspace::Workspace;
 use crate::{
-    architecture, contracts, deploy, guides, layers, links, prove, reference, shell, tools,
+    architecture, contracts, deploy, guides, instructions, layers, links, prove, reference, shell,
+    tools,
 };
 
 /// What tests append a line to when they cannot run: see [`tools`].
@@ -59,6 +60,7 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     steps.check("reference", || reference::check(workspace));
     steps.check("deploy", || deploy::check(workspace));
     steps.run("test", || test(workspace, missing.is_empty()));
+    steps.check("instructions", || instructions::check(workspace));
     steps.check("prove", || prove::check(workspace));
 
     let (text, good) = summary(&steps.0, &missing, &skips(workspace)?);

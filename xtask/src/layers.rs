@@ -48,6 +48,11 @@ const LAYERS: &[Layer] = &[
         most_crates: None,
     },
     Layer {
+        name: "micro-figures",
+        may_use: &["startup-phases", "readiness-guard", "ws-queue"],
+        most_crates: None,
+    },
+    Layer {
         name: "xtask",
         may_use: &[],
         most_crates: None,

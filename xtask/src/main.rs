@@ -10,6 +10,7 @@ mod contracts;
 mod deploy;
 mod fuzz;
 mod guides;
+mod instructions;
 mod layers;
 mod links;
 mod markdown;
@@ -74,6 +75,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "ours beside others, in tables: [--quick] [guard|cold-start|holding]",
         run: bench::run,
+    },
+    Command {
+        name: "instructions",
+        about: "how many instructions the small calls take, and the most they may",
+        run: instructions::run,
     },
     Command {
         name: "prove",

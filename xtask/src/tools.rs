@@ -57,6 +57,8 @@ const PROGRAMS: &[Program] = &[
     program("python3", "python3"),
     // Not a program but a part of Python that Debian packs on its own.
     program("python3 -m venv", "python3-venv"),
+    // For `cargo xtask instructions`.
+    program("valgrind", "valgrind"),
 ];
 
 /// The newest `websockets` that takes Python 3.10, and an application for it to be a client of.
