@@ -25,6 +25,11 @@ pub struct ServerSettings {
     pub path: String,
     /// What serves them. Default echo.
     pub handler: HandlerKind,
+    /// How many threads serve. Default 0: one for every two cores, since the application behind wants the
+    /// others, and a message costs least where nobody has to be woken for it; one carries more than 100,000
+    /// small messages a second. The `ws-server` command reads this; the library serves on the runtime that
+    /// it is called on.
+    pub threads: u16,
 }
 
 impl Default for ServerSettings {
@@ -33,6 +38,7 @@ impl Default for ServerSettings {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
             path: "/ws".to_owned(),
             handler: HandlerKind::default(),
+            threads: 0,
         }
     }
 }

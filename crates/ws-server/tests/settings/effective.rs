@@ -44,6 +44,7 @@ fn the_settings_in_effect_say_where_each_came_from() {
 listen = "0.0.0.0:9000"  # environment variable PORT
 handler = "echo"
 path = "/ws"
+threads = 0
 
 [proxy]
 upstream = ""

@@ -1,14 +1,17 @@
 //! `ws-server run`: serves until it is told to stop.
 
 use std::future::pending;
+use std::io;
 use std::net::TcpListener as StdListener;
+use std::num::NonZero;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use readiness_guard::{Environment, Vars};
 use startup_phases::BuildError;
 use tokio::net::TcpListener;
-use tokio::runtime;
+use tokio::runtime::{Builder, Runtime};
 use ws_server::settings::{HandlerKind, Loaded, LogFormat};
 use ws_server::{ServeError, Server};
 
@@ -32,9 +35,7 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
             return Exit::RuntimeFault.into();
         }
     };
-    let ended = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    let ended = runtime(loaded.settings.server.threads)
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {
             let ended = runtime.block_on(serve(loaded, inherited, args, vars));
@@ -61,6 +62,21 @@ pub(crate) fn run(args: &SettingsArgs, vars: &Vars) -> ExitCode {
 }
 
 /// Serves to the end, which may be that of the application: then with its code.
+/// As many threads as the settings say; one is a runtime of its own kind, in which nothing has to be
+/// handed from one thread to another.
+fn runtime(threads: u16) -> io::Result<Runtime> {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let threads = match threads {
+        0 => (cores / 2).max(1),
+        set => set.into(),
+    };
+    let mut builder = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads).enable_all().build()
+}
+
 async fn serve(
     loaded: Loaded,
     inherited: Option<StdListener>,

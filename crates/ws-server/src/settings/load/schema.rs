@@ -98,6 +98,7 @@ fn server(s: &mut Section<'_>) -> ServerSettings {
         listen,
         path: s.key("path", path, |path| url_path(path)),
         handler,
+        threads: s.key("threads", d.threads, any),
     }
 }
 
