@@ -19,6 +19,7 @@ const ROWS: &[&str] = &[
     "holding",
     "echo",
     "idle",
+    "proxy",
     "entry",
     "process",
 ];

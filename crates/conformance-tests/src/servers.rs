@@ -158,7 +158,9 @@ pub(crate) fn tool(path: &str, name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Where `program` is installed, if it is, whether or not it is in the `PATH`.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
     // Its own programs belong together, and few have them in their PATH.
     let mut directories = postgres::directories();
     directories.extend(std::env::split_paths(&variable("PATH").unwrap_or_default()));

@@ -9,100 +9,54 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use conformance_tests::figures::{Figure, Samples, Table};
+use conformance_tests::figures::{Samples, Table};
 use conformance_tests::servers::Port;
-use futures::future::join_all;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::client::{Client, Failure};
+use crate::arrivals::{self, Arrivals, Attempts, Round, since};
 use crate::peers::{Opening, Peer, Server};
-use crate::{Options, Result, process};
+use crate::{Options, Result, process, upstream};
 
-const CLIENTS: u32 = 200;
-const ARRIVING: Duration = Duration::from_secs(4);
-/// Long after anyone who is served at all has been.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// Who was served so much later than somebody who came later was overtaken.
-const OVERTAKEN: Duration = Duration::from_millis(50);
+const ARRIVALS: Arrivals = Arrivals {
+    clients: 334,
+    over: Duration::from_secs(4),
+    attempts: Attempts::One,
+};
 
-/// What one round found; times in ms.
+/// A server's rounds, and for each how long after the server's look its clients had their echoes.
 #[derive(Default)]
-struct Round {
-    served_percent: f64,
-    closed_with_1011: f64,
-    overtaken: f64,
-    since_opening: Samples,
-    since_look: Samples,
-    failures: Vec<String>,
+struct Found {
+    rounds: Vec<Round>,
+    since_look: Vec<Samples>,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let rounds = if options.quick { 1 } else { 5 };
     let busy = process::quiet_machine().await?;
-    let (mut ours, mut axum) = (Vec::new(), Vec::new());
+    let (mut ours, mut axum) = (Found::default(), Found::default());
     for round in 0..rounds {
         eprintln!("cold start: round {} of {rounds}", round + 1);
-        let opening = ARRIVING + Duration::from_millis((50 + 37 * round) % 100);
+        let opening = ARRIVALS.over + Duration::from_millis((50 + 37 * round) % 100);
         ours.push(with_ours(&options.ws_server, opening).await?);
         axum.push(with_axum(opening).await?);
     }
-    for failure in ours.iter().chain(&axum).flat_map(|round| &round.failures) {
-        eprintln!("not served: {failure}");
-    }
-    let figure = |what: &str, of: fn(&Round) -> f64| {
-        Figure::new(
-            what,
-            [&ours, &axum].map(|rounds| rounds.iter().map(of).collect::<Samples>()),
-        )
-    };
     let mut table = Table::new("Cold start", ["ws-server", "axum"]).note(format!(
-        "{CLIENTS} clients arrive evenly over {ARRIVING:?}, one attempt each, then the application's port begins to \
+        "{} clients arrive evenly over {:?}, one attempt each, then the application's port begins to \
          listen; rounds in turns: {rounds}. The server looks at that port every 100 ms. Before the row the machine \
-         was {busy:.0} % busy."
+         was {busy:.0} % busy.",
+        ARRIVALS.clients, ARRIVALS.over
     ));
-    table.add(figure("served, %", |round| round.served_percent).at_least(100.0));
-    table.add(figure("closed with 1011", |round| round.closed_with_1011).at_most(0.0));
-    table.add(
-        figure("served out of order by more than 50 ms", |round| {
-            round.overtaken
-        })
-        .at_most(0.0),
-    );
-    table.add(figure("port open → first echo, p50, ms", |round| {
-        quantile(&round.since_opening, 0.5)
-    }));
-    table.add(figure("port open → first echo, p99, ms", |round| {
-        quantile(&round.since_opening, 0.99)
-    }));
-    table.add(figure("port open → first echo, max, ms", |round| {
-        quantile(&round.since_opening, 1.0)
-    }));
-    table.add(figure("look → first echo, p50, ms", |round| {
-        quantile(&round.since_look, 0.5)
-    }));
-    table.add(figure("look → first echo, p99, ms", |round| {
-        quantile(&round.since_look, 0.99)
-    }));
-    table.add(figure("look → first echo, max, ms", |round| {
-        quantile(&round.since_look, 1.0)
-    }));
+    let since_look = [&ours, &axum].map(|found| found.since_look.iter().collect());
+    arrivals::add_to(&mut table, &[&ours.rounds, &axum.rounds]);
+    arrivals::add_times(&mut table, "look → first echo", &since_look);
     println!("{table}");
-    Ok(())
+    upstream::run(options, ARRIVALS).await
 }
 
-/// Not a number where nobody was served.
-fn quantile(samples: &Samples, q: f64) -> f64 {
-    if samples.is_empty() {
-        f64::NAN
-    } else {
-        samples.quantile(q)
-    }
-}
-
-async fn with_ours(ws_server: &Path, opening: Duration) -> Result<Round> {
+async fn with_ours(ws_server: &Path, opening: Duration) -> Result<(Round, Samples)> {
     let application = Port::reserve();
     let settings = tempfile::Builder::new().suffix(".toml").tempfile()?;
     let text = format!(
@@ -115,42 +69,19 @@ async fn with_ours(ws_server: &Path, opening: Duration) -> Result<Round> {
     round(&server, &application, opening).await
 }
 
-async fn with_axum(opening: Duration) -> Result<Round> {
+async fn with_axum(opening: Duration) -> Result<(Round, Samples)> {
     let application = Port::reserve();
     let server = Server::start(Peer::Axum, Opening::Port(application.address())).await?;
     round(&server, &application, opening).await
 }
 
-async fn round(server: &Server, application: &Port, opening: Duration) -> Result<Round> {
+async fn round(server: &Server, application: &Port, opening: Duration) -> Result<(Round, Samples)> {
     let start = Instant::now();
     let application = tokio::spawn(application_opens(start + opening, application.address()));
-    let clients = (0..CLIENTS).map(|index| {
-        // In the middle of its own part of the time.
-        let arrival = start + ARRIVING * (2 * index + 1) / (2 * CLIENTS);
-        let address = server.address();
-        tokio::spawn(async move {
-            sleep_until(arrival).await;
-            timeout(PATIENCE, served(address)).await
-        })
-    });
-    let mut ends = Vec::new();
-    for client in join_all(clients).await {
-        ends.push(match client? {
-            Ok(served) => served,
-            Err(_elapsed) => Err(Failure::Broken(std::io::ErrorKind::TimedOut.into())),
-        });
-    }
+    let ends = ARRIVALS.come(server.address(), start).await?;
     let (opened, looked, taking) = application.await??;
     taking.abort();
-    Ok(Round::new(&ends, opened, looked))
-}
-
-/// When the client's first echo came.
-async fn served(server: SocketAddr) -> Result<Instant, Failure> {
-    let mut client = Client::ask(server).await?;
-    client.upgraded().await?;
-    client.echo(b"hello").await?;
-    Ok(Instant::now())
+    Ok((Round::new(&ends, opened), since(&ends, looked)))
 }
 
 /// Begins to listen at a moment. Returns when that was, when the first connection came, and what goes on
@@ -175,33 +106,9 @@ async fn application_opens(
     Ok((opened, looked, taking))
 }
 
-impl Round {
-    fn new(ends: &[Result<Instant, Failure>], opened: Instant, looked: Instant) -> Self {
-        let mut round = Self::default();
-        let mut earliest_behind = None;
-        for end in ends.iter().rev() {
-            let &at = match end {
-                Ok(at) => at,
-                Err(failure) => {
-                    if matches!(failure, Failure::Closed(1011)) {
-                        round.closed_with_1011 += 1.0;
-                    }
-                    round.failures.push(failure.to_string());
-                    continue;
-                }
-            };
-            let since = |moment| at.saturating_duration_since(moment).as_secs_f64() * 1000.0;
-            round.since_opening.push(since(opened));
-            round.since_look.push(since(looked));
-            if earliest_behind
-                .is_some_and(|behind| at.saturating_duration_since(behind) > OVERTAKEN)
-            {
-                round.overtaken += 1.0;
-            }
-            earliest_behind = Some(earliest_behind.map_or(at, |behind: Instant| behind.min(at)));
-        }
-        round.served_percent =
-            100.0 * round.since_opening.values().len() as f64 / ends.len() as f64;
-        round
+impl Found {
+    fn push(&mut self, (round, since_look): (Round, Samples)) {
+        self.rounds.push(round);
+        self.since_look.push(since_look);
     }
 }

@@ -8,14 +8,9 @@ use std::time::Duration;
 
 use conformance_tests::figures::{Figure, Plot, Samples, Table};
 
-use crate::load::{Clients, Exchange};
 use crate::peers::{Opening, Peer, Server};
+use crate::steady::Load;
 use crate::{Options, Result, process};
-
-const SLICE: Duration = Duration::from_millis(100);
-/// A server is steady once a slice is within this share of the one before it.
-const STEADY: f64 = 0.1;
-const STEADY_LIMIT: usize = 10;
 
 /// The binary twice: the difference between the two is noise.
 const SERVERS: [(&str, Option<Peer>); 6] = [
@@ -30,13 +25,6 @@ const COMPARED: &str = "fastwebsockets";
 
 const SMALL: usize = 32;
 const PAGE: usize = 16 * 1024;
-
-#[derive(Clone, Copy, PartialEq)]
-struct Load {
-    payload: usize,
-    in_flight: usize,
-    connections: usize,
-}
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let (rounds, most, measured_for) = if options.quick {
@@ -56,7 +44,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
                 let turn = (turn + round) % SERVERS.len();
                 let (name, peer) = SERVERS[turn];
                 let server = start(peer, &options.ws_server, settings.path()).await?;
-                let rate = rate(server, peer, *load, measured_for).await;
+                let raw = matches!(peer, Some(Peer::Raw));
+                let rate = load.rate(server, raw, measured_for).await;
                 let rate = rate.map_err(|error| format!("{name}, {}: {error}", load.name()))?;
                 measured[turn].push(rate / 1000.0);
             }
@@ -73,7 +62,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     );
     for (load, samples) in loads.iter().zip(&measured) {
         let figure = Figure::new(load.name(), samples.iter().cloned());
-        table.add(match load.target() {
+        table.add(match target(*load) {
             Some(target) => figure.at_least_times(target, COMPARED),
             None => figure,
         });
@@ -117,34 +106,12 @@ fn loads(most: usize) -> Vec<Load> {
     loads
 }
 
-impl Load {
-    fn new(payload: usize, in_flight: usize, connections: usize) -> Self {
-        Self {
-            payload,
-            in_flight,
-            connections,
-        }
-    }
-
-    fn name(self) -> String {
-        let size = match self.payload {
-            bytes @ ..1024 => format!("{bytes} B"),
-            bytes => format!("{} KiB", bytes / 1024),
-        };
-        let connections = match self.connections {
-            1 => "1 connection".to_owned(),
-            many => format!("{many} connections"),
-        };
-        format!("{size}, {} in flight, {connections}", self.in_flight)
-    }
-
-    /// How many times as much as what it is compared with.
-    fn target(self) -> Option<f64> {
-        match (self.payload, self.in_flight, self.connections) {
-            (SMALL | PAGE, 1, 64) => Some(1.0),
-            (SMALL, 16, 64) => Some(2.5),
-            _ => None,
-        }
+/// How many times as much as what it is compared with.
+fn target(load: Load) -> Option<f64> {
+    match (load.payload, load.in_flight, load.connections) {
+        (SMALL | PAGE, 1, 64) => Some(1.0),
+        (SMALL, 16, 64) => Some(2.5),
+        _ => None,
     }
 }
 
@@ -153,35 +120,6 @@ async fn start(peer: Option<Peer>, ws_server: &Path, settings: &Path) -> Result<
         Some(peer) => Server::start(peer, Opening::AtOnce).await,
         None => Server::start_binary(ws_server, settings).await,
     }
-}
-
-/// Messages for each CPU-second of a server under a load, once it is steady.
-async fn rate(server: Server, peer: Option<Peer>, load: Load, time: Duration) -> Result<f64> {
-    let mut clients = Clients::new()?;
-    clients.connect(server.address(), load.connections).await?;
-    let exchange = Exchange {
-        payload: load.payload,
-        in_flight: load.in_flight,
-        raw: matches!(peer, Some(Peer::Raw)),
-    };
-    let mut measure = |time| -> Result<f64> {
-        let before = process::run_time(server.pid())?;
-        let messages = clients.exchange(exchange, time)?;
-        let ran = process::run_time(server.pid())?.saturating_sub(before);
-        Ok(messages / ran.as_secs_f64())
-    };
-    let mut before = 0.0;
-    for _ in 0..STEADY_LIMIT {
-        let now = measure(SLICE)?;
-        if (now - before).abs() < STEADY * before {
-            break;
-        }
-        before = now;
-    }
-    let rate = measure(time);
-    // Before its clients: so none of them waits for the last packet.
-    drop(server);
-    rate
 }
 
 /// As it comes, but for as many connections as are measured.

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use conformance_tests::figures::Samples;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -53,6 +54,8 @@ struct Socket {
     written: usize,
     owed: usize,
     rounds: u64,
+    /// When it began to write the batch.
+    begun: Instant,
 }
 
 /// Loads a server that somebody else has started; returns how many messages came back.
@@ -107,7 +110,16 @@ impl Clients {
     /// exchange, goes on with it.
     pub(crate) fn exchange(&mut self, exchange: Exchange, time: Duration) -> Result<f64> {
         let end = Instant::now() + time;
-        self.run(exchange, |now, _| now >= end)
+        self.run(exchange, |now, _| now >= end, |_| ())
+    }
+
+    /// The same; returns how long each exchange took that ended, in µs.
+    pub(crate) fn round_trips(&mut self, exchange: Exchange, time: Duration) -> Result<Samples> {
+        let end = Instant::now() + time;
+        let mut took = Samples::default();
+        let ended = |trip: Duration| took.push(trip.as_secs_f64() * 1e6);
+        self.run(exchange, |now, _| now >= end, ended)?;
+        Ok(took)
     }
 
     /// Has every client send and get back its messages once.
@@ -116,7 +128,7 @@ impl Clients {
         let once = |now, sockets: &[Socket]| {
             now >= limit || sockets.iter().all(|socket| socket.rounds > 0)
         };
-        self.run(exchange, once)?;
+        self.run(exchange, once, |_| ())?;
         if self.sockets.iter().any(|socket| socket.rounds == 0) {
             return Err("a server that does not answer".into());
         }
@@ -127,19 +139,20 @@ impl Clients {
         &mut self,
         exchange: Exchange,
         is_over: impl Fn(Instant, &[Socket]) -> bool,
+        mut ended: impl FnMut(Duration),
     ) -> Result<f64> {
         let batch = exchange.batch();
         let mut events = Events::with_capacity(EVENTS);
         let mut received = 0;
         for socket in &mut self.sockets {
-            received += socket.proceed(&batch, &mut self.buffer)?;
+            received += socket.proceed(&batch, &mut self.buffer, &mut ended)?;
         }
         while !is_over(Instant::now(), &self.sockets) {
             let look = Duration::from_millis(10);
             self.poll.poll(&mut events, Some(look))?;
             for event in &events {
                 let socket = &mut self.sockets[event.token().0];
-                received += socket.proceed(&batch, &mut self.buffer)?;
+                received += socket.proceed(&batch, &mut self.buffer, &mut ended)?;
             }
         }
         Ok(received as f64 * exchange.in_flight as f64 / batch.reply as f64)
@@ -153,15 +166,23 @@ impl Socket {
             written: 0,
             owed: 0,
             rounds: 0,
+            begun: Instant::now(),
         }
     }
 
-    /// Writes and reads as far as the socket lets it; returns how many bytes came.
-    fn proceed(&mut self, batch: &Batch, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Writes and reads as far as the socket lets it; returns how many bytes came, and tells of each round
+    /// that `ended` how long it took.
+    fn proceed(
+        &mut self,
+        batch: &Batch,
+        buffer: &mut [u8],
+        ended: &mut impl FnMut(Duration),
+    ) -> io::Result<usize> {
         let mut received = 0;
         loop {
             if self.owed == 0 {
                 (self.written, self.owed) = (0, batch.reply);
+                self.begun = Instant::now();
             }
             while self.written < batch.frames.len() {
                 match self.stream.write(&batch.frames[self.written..]) {
@@ -183,6 +204,7 @@ impl Socket {
                 .ok_or_else(|| io::Error::other("more came back than was sent"))?;
             if self.owed == 0 {
                 self.rounds += 1;
+                ended(self.begun.elapsed());
             } else if read < buffer.len() {
                 // Nothing is left; the next event tells of more.
                 return Ok(received);

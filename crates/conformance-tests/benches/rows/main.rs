@@ -2,7 +2,7 @@
 //! a table in Markdown, and where there is a curve to see, a plot.
 //!
 //! ```text
-//! rows guard|cold-start|holding|echo|idle|entry|process [--quick] --ws-server PATH --plots DIRECTORY
+//! rows guard|cold-start|holding|echo|idle|proxy|entry|process [--quick] --ws-server PATH --plots DIRECTORY
 //! rows serve PEER ADDRESS OPENING      a server to be measured, as a process of its own
 //! rows load ADDRESS PAYLOAD IN_FLIGHT CONNECTIONS SECONDS      the load of `echo`, for a profiler
 //! ```
@@ -10,6 +10,7 @@
 //! Nothing here asserts how fast anything is: a target that is missed is marked in its table. Progress
 //! goes to stderr, tables to stdout.
 
+mod arrivals;
 mod back_off;
 mod client;
 mod cold_start;
@@ -21,7 +22,11 @@ mod idle;
 mod load;
 mod peers;
 mod process;
+mod proxies;
+mod proxy;
 mod starting;
+mod steady;
+mod upstream;
 
 use std::error::Error;
 use std::io;
@@ -34,12 +39,13 @@ use tokio::runtime::{Builder, Runtime};
 use crate::load::Exchange;
 use crate::peers::{Opening, Peer};
 
-const ROWS: [&str; 7] = [
+const ROWS: [&str; 8] = [
     "guard",
     "cold-start",
     "holding",
     "echo",
     "idle",
+    "proxy",
     "entry",
     "process",
 ];
@@ -122,6 +128,7 @@ async fn measure(row: &str, options: &Options) -> Result<()> {
         "holding" => holding::run(options).await,
         "echo" => echo::run(options).await,
         "idle" => idle::run(options).await,
+        "proxy" => proxy::run(options).await,
         "entry" => entry::run(options).await,
         "process" => starting::run(options).await,
         other => Err(format!("no row {other:?}").into()),

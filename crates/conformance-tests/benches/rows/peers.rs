@@ -13,9 +13,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use conformance_tests::servers::Port;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -120,17 +124,24 @@ pub(crate) struct Server {
     child: Child,
     stdin: ChildStdin,
     address: SocketAddr,
+    /// What it was configured with, removed once it has ended.
+    _directory: Option<TempDir>,
     /// Nobody else is given the port as long as the server has it.
-    _port: Port,
+    _port: Arc<Port>,
 }
 
 impl Server {
     /// Starts a peer, and returns once its port answers.
     pub(crate) async fn start(peer: Peer, opening: Opening) -> Result<Self> {
-        let port = Port::reserve();
+        let server = Self::start_on(peer, opening, Arc::new(Port::reserve()))?;
+        server.listening().await
+    }
+
+    /// Starts a peer on a port that others have before it or after it.
+    pub(crate) fn start_on(peer: Peer, opening: Opening, port: Arc<Port>) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["serve", &peer.to_string(), &port.address().to_string()]);
-        Self::spawn(command.args(opening.words()), port).await
+        Self::spawn(command.args(opening.words()), port, None)
     }
 
     /// Starts the `ws-server` binary with the settings of a file, and returns once its port answers.
@@ -138,29 +149,41 @@ impl Server {
         let port = Port::reserve();
         let mut command = Command::new(path);
         command.arg("--listen").arg(port.address().to_string());
-        Self::spawn(command.arg("--config").arg(settings), port).await
+        let server = Self::spawn(command.arg("--config").arg(settings), Arc::new(port), None)?;
+        server.listening().await
     }
 
-    async fn spawn(command: &mut Command, port: Port) -> Result<Self> {
+    /// Starts a command that is to listen on `port`, configured by what lies in `directory`.
+    pub(crate) fn spawn(
+        command: &mut Command,
+        port: Arc<Port>,
+        directory: Option<TempDir>,
+    ) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .spawn()?;
-        let server = Self {
+            .spawn()
+            .map_err(|error| format!("{command:?}: {error}"))?;
+        Ok(Self {
             stdin: child.stdin.take().ok_or("a child without standard input")?,
             child,
             address: port.address(),
+            _directory: directory,
             _port: port,
-        };
+        })
+    }
+
+    /// Waits until its port answers.
+    pub(crate) async fn listening(self) -> Result<Self> {
         let answers = async {
-            while TcpStream::connect(server.address).await.is_err() {
+            while TcpStream::connect(self.address).await.is_err() {
                 sleep(Duration::from_millis(1)).await;
             }
         };
         timeout(BIND_LIMIT, answers)
             .await
-            .map_err(|_| format!("{command:?} does not listen"))?;
-        Ok(server)
+            .map_err(|_| "a server that does not listen")?;
+        Ok(self)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -191,8 +214,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let family = process::family(self.pid()).unwrap_or_default();
         // Fails only if it has ended already.
         let _ = self.child.kill();
+        // After the one who would start them again.
+        for member in family.into_iter().skip(1).map(u32::cast_signed) {
+            let _ = kill(Pid::from_raw(member), Signal::SIGKILL);
+        }
         let _ = self.child.wait();
     }
 }

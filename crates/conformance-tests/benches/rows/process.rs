@@ -20,17 +20,42 @@ pub(crate) fn resident_kib(pid: u32) -> Result<f64> {
     Ok(number.ok_or("no VmRSS")?.parse()?)
 }
 
-/// The time that the threads it has now have run. Taken from where the kernel counts nanoseconds: user
+/// A process and all that come of it, itself first.
+pub(crate) fn family(pid: u32) -> Result<Vec<u32>> {
+    let mut family = vec![pid];
+    let mut at = 0;
+    while let Some(member) = family.get(at) {
+        for thread in fs::read_dir(format!("/proc/{member}/task"))? {
+            let thread = thread?.path();
+            match fs::read_to_string(thread.join("children")) {
+                Ok(children) => {
+                    for child in children.split_whitespace() {
+                        family.push(child.parse()?);
+                    }
+                }
+                // A thread may be gone by now.
+                Err(_) if !thread.exists() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        at += 1;
+    }
+    Ok(family)
+}
+
+/// The time that the threads have run which it and its family have now. Taken from where the kernel counts nanoseconds: user
 /// and system time count ticks of 10 ms, too coarse for a process that does next to nothing.
 pub(crate) fn run_time(pid: u32) -> Result<Duration> {
     let mut nanoseconds = 0;
-    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread may be gone by now.
-        let Ok(line) = fs::read_to_string(thread?.path().join("schedstat")) else {
-            continue;
-        };
-        let ran = line.split_whitespace().next().ok_or("an empty schedstat")?;
-        nanoseconds += ran.parse::<u64>()?;
+    for member in family(pid)? {
+        for thread in fs::read_dir(format!("/proc/{member}/task"))? {
+            // A thread may be gone by now.
+            let Ok(line) = fs::read_to_string(thread?.path().join("schedstat")) else {
+                continue;
+            };
+            let ran = line.split_whitespace().next().ok_or("an empty schedstat")?;
+            nanoseconds += ran.parse::<u64>()?;
+        }
     }
     Ok(Duration::from_nanos(nanoseconds))
 }

@@ -28,12 +28,12 @@ pub struct Figure {
     rounds: Vec<Samples>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Target {
     AtMost(f64),
     AtLeast(f64),
-    /// At least so many times what that peer has in the same round.
-    Multiple(f64, &'static str),
+    /// At least so many times what the best of those peers has in the same round.
+    Multiple(f64, Vec<&'static str>),
 }
 
 impl Table {
@@ -93,7 +93,18 @@ impl Figure {
     /// Ours should be no less than so many times what `peer` has in the same round.
     #[must_use]
     pub fn at_least_times(self, factor: f64, peer: &'static str) -> Self {
-        let target = Some(Target::Multiple(factor, peer));
+        self.at_least_times_the_best(factor, [peer])
+    }
+
+    /// Ours should be no less than so many times what the best of `peers` has in the same round. A peer
+    /// that the table does not have is not waited for, as long as it has one of them.
+    #[must_use]
+    pub fn at_least_times_the_best(
+        self,
+        factor: f64,
+        peers: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        let target = Some(Target::Multiple(factor, peers.into_iter().collect()));
         Self { target, ..self }
     }
 
@@ -101,20 +112,22 @@ impl Figure {
         let Some(ours) = self.rounds.first().filter(|ours| !ours.is_empty()) else {
             return self.target.is_some();
         };
-        match self.target {
+        match &self.target {
             None => false,
-            Some(Target::AtMost(limit)) => ours.median() > limit,
-            Some(Target::AtLeast(limit)) => ours.median() < limit,
+            Some(Target::AtMost(limit)) => ours.median() > *limit,
+            Some(Target::AtLeast(limit)) => ours.median() < *limit,
             Some(Target::Multiple(factor, of)) => {
-                let column = peers.iter().position(|peer| *peer == of);
-                let ratios = column.map(|column| ratios(ours, &self.rounds[column]));
-                ratios.is_none_or(|ratios| ratios.is_empty() || ratios.median() < factor)
+                let columns = peers.iter().zip(&self.rounds);
+                let compared =
+                    columns.filter_map(|(peer, rounds)| of.contains(peer).then_some(rounds));
+                let ratios = ratios(ours, &best(compared));
+                ratios.is_empty() || ratios.median() < *factor
             }
         }
     }
 
     fn line(&self, peers: &[&str]) -> String {
-        let target = self.target.map(Target::shown).unwrap_or_default();
+        let target = self.target.as_ref().map(Target::shown).unwrap_or_default();
         let mut cells = vec![self.name.clone(), target];
         for (column, rounds) in self.rounds.iter().enumerate() {
             let missed = column == 0 && self.misses_target(peers);
@@ -129,11 +142,14 @@ impl Figure {
 }
 
 impl Target {
-    fn shown(self) -> String {
+    fn shown(&self) -> String {
         match self {
             Self::AtMost(limit) => format!("≤ {limit}"),
             Self::AtLeast(limit) => format!("≥ {limit}"),
-            Self::Multiple(factor, peer) => format!("≥ {factor} × {peer}"),
+            Self::Multiple(factor, peers) => match &peers[..] {
+                [peer] => format!("≥ {factor} × {peer}"),
+                several => format!("≥ {factor} × the best of {}", several.join(", ")),
+            },
         }
     }
 }
@@ -178,6 +194,20 @@ fn ratio(ours: &Samples, other: &Samples) -> String {
         return "–".to_owned();
     }
     number(ratios.median())
+}
+
+/// For each round the largest of what several have.
+fn best<'a>(several: impl IntoIterator<Item = &'a Samples>) -> Samples {
+    let mut best: Vec<f64> = Vec::new();
+    for rounds in several {
+        for (round, &value) in rounds.values().iter().enumerate() {
+            match best.get_mut(round) {
+                Some(best) => *best = best.max(value),
+                None => best.push(value),
+            }
+        }
+    }
+    best.into_iter().collect()
 }
 
 /// One for each round in which there is something to compare with.
@@ -245,6 +275,28 @@ mod tests {
         assert!(line(&figure(2.6)).contains("target missed"));
         let unknown = Figure::new("echo", rounds.clone()).at_least_times(1.0, "hyper");
         assert!(line(&unknown).contains("target missed"));
+    }
+
+    #[test]
+    fn a_target_can_be_a_multiple_of_the_best_in_each_round() {
+        // Against either of the two alone it would be met.
+        let rounds = [
+            Samples::from([22.0, 22.0, 22.0]),
+            [30.0, 10.0, 10.0].into(),
+            [10.0, 30.0, 20.0].into(),
+        ];
+        let peers = ["ours", "nginx", "haproxy"];
+        let line = |of: &[&'static str]| {
+            let figure = Figure::new("proxy", rounds.clone());
+            let figure = figure.at_least_times_the_best(1.1, of.iter().copied());
+            figure.line(&peers)
+        };
+        assert!(line(&["nginx", "haproxy"]).starts_with(
+            "| proxy | ≥ 1.1 × the best of nginx, haproxy | 22.0 (22.0 to 22.0), **target missed** |"
+        ));
+        assert!(!line(&["haproxy"]).contains("target missed"));
+        assert!(!line(&["nginx", "not installed"]).contains("target missed"));
+        assert!(line(&["not installed", "nor this"]).contains("target missed"));
     }
 
     #[test]
