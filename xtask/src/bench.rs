@@ -25,8 +25,8 @@ const ROWS: &[&str] = &[
 ];
 
 /// Each built alone: together, the features that one asks for would get into the other.
-const WS_SERVER: &str = "--package ws-server --bin ws-server";
-const MEASURING: &str = "--package conformance-tests --bench rows";
+const WS_SERVER: (&str, &str) = ("--package ws-server --bin", "ws-server");
+const MEASURING: (&str, &str) = ("--package conformance-tests --bench", "rows");
 
 const TABLES: &str = "target/bench";
 
@@ -70,22 +70,23 @@ fn chosen(arguments: &[String]) -> Result<(Vec<&str>, bool)> {
     Ok((rows, quick))
 }
 
-/// Builds one target, named last, with the release profile; returns where its program lies.
-pub(crate) fn build(workspace: &Workspace, target: &str) -> Result<PathBuf> {
-    let line = format!("cargo build --release {target} --message-format json-render-diagnostics");
+/// Builds one target with the release profile; returns where its program lies.
+fn build(workspace: &Workspace, (target, name): (&str, &str)) -> Result<PathBuf> {
+    let line =
+        format!("cargo build --release {target} {name} --message-format json-render-diagnostics");
     let messages = shell::output(&mut workspace.command(&line))?;
-    let name = target.split_whitespace().next_back().unwrap_or_default();
-    executable(&messages, name).with_context(|| format!("cargo built no program for {target}"))
+    executable(&messages, name).with_context(|| format!("cargo built no program {name}"))
 }
 
-/// Where cargo says it has built the program of that name: along with a bench it builds the programs of
-/// the same package.
+/// The program that cargo says it has built for the target of that name. With a bench it builds the
+/// package's other programs as well, in any order.
 fn executable(messages: &str, name: &str) -> Option<PathBuf> {
-    let messages = messages.lines();
-    let mut built = messages
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == name);
-    built.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+    let built = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    built
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 #[cfg(test)]
@@ -107,16 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn the_program_is_the_one_of_the_target_s_name() {
+    fn the_program_is_that_of_the_target_whatever_else_is_built() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"build-script-build"},"executable":"/t/build-script"}
 {"reason":"compiler-artifact","target":{"name":"rows"},"executable":"/t/rows-1"}
-{"reason":"compiler-artifact","target":{"name":"simulate"},"executable":"/t/simulate"}
-{"reason":"compiler-artifact","target":{"name":"rows"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"look"},"executable":"/t/look"}
+{"reason":"compiler-artifact","target":{"name":"ws_server"},"executable":null}
 {"reason":"build-finished","success":true}"#;
-        assert_eq!(
-            executable(messages, "rows"),
-            Some(PathBuf::from("/t/rows-1"))
-        );
+        let rows = executable(messages, "rows");
+        assert_eq!(rows, Some(PathBuf::from("/t/rows-1")));
+        assert_eq!(executable(messages, "ws_server"), None);
         assert_eq!(executable("{}", "rows"), None);
     }
 }

@@ -103,7 +103,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "tools",
-        about: "install what the tests need besides Rust",
+        about: "install what the tests need besides Rust; bench: what benchmarks compare with",
         run: tools::run,
     },
 ];

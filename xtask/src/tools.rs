@@ -1,4 +1,4 @@
-//! `cargo xtask tools`: what the tests need besides Rust.
+//! `cargo xtask tools [bench]`: what the tests need besides Rust; with `bench`, what benchmarks compare with.
 //!
 //! The end-to-end tests start real servers and connect real clients of other people's making. On a
 //! Debian or Ubuntu machine, as root, what is missing is installed; elsewhere the line that would
@@ -22,7 +22,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell;
 use crate::workspace::Workspace;
@@ -61,6 +61,13 @@ const PROGRAMS: &[Program] = &[
     program("valgrind", "valgrind"),
 ];
 
+/// Proxies that `cargo xtask bench` puts ours beside.
+const COMPARED: &[Program] = &[
+    program("nginx", "nginx"),
+    program("haproxy", "haproxy"),
+    program("caddy", "caddy"),
+];
+
 /// The newest `websockets` that takes Python 3.10, and an application for it to be a client of.
 const PYTHON_PACKAGES: [&str; 3] = ["websockets==16.0", "uvicorn==0.54.0", "starlette==1.10.0"];
 const WS: &str = "8.23.0";
@@ -69,7 +76,17 @@ const PYTHON: &str = "target/tools/python";
 const NODE: &str = "target/tools/node";
 const PROMETHEUS: &str = "target/tools/prometheus";
 
-pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    match arguments {
+        [] => {}
+        [bench] if bench == "bench" => {
+            let missing = install_missing(workspace, COMPARED)?;
+            ensure!(missing.is_empty(), "not installed: {}", missing.join(", "));
+            println!("all there: {}", names(&COMPARED.iter().collect::<Vec<_>>()));
+            return Ok(());
+        }
+        _ => bail!("cargo xtask tools [bench]"),
+    }
     let missing = provide(workspace)?;
     ensure!(missing.is_empty(), "not installed: {}", missing.join(", "));
     println!(
@@ -80,9 +97,25 @@ pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Installs what is missing, where it may; returns what is missing still.
+/// Installs what is missing of what tests need, where it may; returns what is missing still.
 pub(crate) fn provide(workspace: &Workspace) -> Result<Vec<String>> {
-    let mut missing: Vec<&Program> = PROGRAMS
+    let mut missing = install_missing(workspace, PROGRAMS)?;
+    for (client, result) in [
+        ("Python packages", python(workspace)),
+        ("Node ws", node(workspace)),
+        ("promtool", unpack_promtool(workspace)),
+    ] {
+        if let Err(error) = result {
+            println!("{client}: {error:#}");
+            missing.push(client.to_owned());
+        }
+    }
+    Ok(missing)
+}
+
+/// Installs those of the programs that are missing, where it may; returns which are missing still.
+fn install_missing(workspace: &Workspace, programs: &[Program]) -> Result<Vec<String>> {
+    let mut missing: Vec<&Program> = programs
         .iter()
         .filter(|program| !is_there(workspace, program))
         .collect();
@@ -103,21 +136,8 @@ pub(crate) fn provide(workspace: &Workspace) -> Result<Vec<String>> {
             );
         }
     }
-    let mut missing: Vec<String> = missing
-        .iter()
-        .map(|program| program.name.to_owned())
-        .collect();
-    for (client, result) in [
-        ("Python packages", python(workspace)),
-        ("Node ws", node(workspace)),
-        ("promtool", unpack_promtool(workspace)),
-    ] {
-        if let Err(error) = result {
-            println!("{client}: {error:#}");
-            missing.push(client.to_owned());
-        }
-    }
-    Ok(missing)
+    let names = missing.iter().map(|program| program.name.to_owned());
+    Ok(names.collect())
 }
 
 fn names(programs: &[&Program]) -> String {
@@ -137,11 +157,16 @@ fn is_there(workspace: &Workspace, program: &Program) -> bool {
                 .arg("import ensurepip, venv"),
         );
     }
+    let version = match program.name {
+        "nginx" | "haproxy" => "-v",
+        "caddy" => "version",
+        _ => "--version",
+    };
     let mut places = vec![program.name.to_owned()];
     places.extend(off_the_path().map(|place| place.join(program.name).display().to_string()));
     places
         .iter()
-        .any(|place| shell::succeeds(workspace.command(place).arg("--version")))
+        .any(|place| shell::succeeds(workspace.command(place).arg(version)))
 }
 
 /// Where servers are that are not in everybody's path; Debian keeps all versions of PostgreSQL side by side.

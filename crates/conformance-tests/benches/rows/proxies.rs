@@ -174,16 +174,15 @@ fn caddy(address: SocketAddr, upstream: SocketAddr) -> String {
     let (host, port) = (address.ip(), address.port());
     format!(
         "{{
-    admin off
-    auto_https off
-    persist_config off
-    log {{
-        level PANIC
-    }}
+	admin off
+	auto_https off
+	log {{
+		level PANIC
+	}}
 }}
 http://:{port} {{
-    bind {host}
-    reverse_proxy {upstream}
+	bind {host}
+	reverse_proxy {upstream}
 }}
 "
     )
