@@ -147,7 +147,10 @@ pub(crate) fn add_to(table: &mut Table, servers: &[&[Round]]) {
     };
     table.add(figure("served, %", |round| round.served_percent).at_least(100.0));
     table.add(figure("closed with 1011", |round| round.closed_with_1011).at_most(0.0));
-    let name = format!("served out of order by more than {OVERTAKEN:?}");
+    let name = format!(
+        "served out of order by more than {} ms",
+        OVERTAKEN.as_millis()
+    );
     table.add(figure(&name, |round| round.overtaken).at_most(0.0));
     let times: Vec<Vec<&Samples>> = servers
         .iter()

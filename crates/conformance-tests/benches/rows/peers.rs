@@ -7,6 +7,7 @@ mod ours;
 mod raw;
 mod tungstenite;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -119,6 +120,14 @@ async fn opened(opening: Opening) -> Result<()> {
     Ok(())
 }
 
+/// A command that is told to end when this program ends, however that comes: whoever is killed drops
+/// nothing.
+pub(crate) fn tied_to_us(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM"]).arg(program);
+    command
+}
+
 /// A running server. Dropping it ends it and waits for that.
 pub(crate) struct Server {
     child: Child,
@@ -139,7 +148,7 @@ impl Server {
 
     /// Starts a peer on a port that others have before it or after it.
     pub(crate) fn start_on(peer: Peer, opening: Opening, port: Arc<Port>) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = tied_to_us(std::env::current_exe()?);
         command.args(["serve", &peer.to_string(), &port.address().to_string()]);
         Self::spawn(command.args(opening.words()), port, None)
     }
@@ -147,7 +156,7 @@ impl Server {
     /// Starts the `ws-server` binary with the settings of a file, and returns once its port answers.
     pub(crate) async fn start_binary(path: &Path, settings: &Path) -> Result<Self> {
         let port = Port::reserve();
-        let mut command = Command::new(path);
+        let mut command = tied_to_us(path);
         command.arg("--listen").arg(port.address().to_string());
         let server = Self::spawn(command.arg("--config").arg(settings), Arc::new(port), None)?;
         server.listening().await

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use conformance_tests::servers::{self, Port};
 
 use crate::Result;
-use crate::peers::Server;
+use crate::peers::{self, Server};
 
 /// A proxy in front of one upstream.
 #[derive(Clone, Copy, PartialEq)]
@@ -73,9 +73,39 @@ impl Proxy {
     }
 }
 
+/// Their names with their versions, each program once.
+pub(crate) fn versions(installed: &[Installed]) -> Result<String> {
+    let mut versions: Vec<String> = Vec::new();
+    for (at, one) in installed.iter().enumerate() {
+        if installed[..at]
+            .iter()
+            .all(|other| other.program != one.program)
+        {
+            versions.push(format!("{} {}", one.name(), one.version()?));
+        }
+    }
+    Ok(versions.join(", "))
+}
+
 impl Installed {
     pub(crate) fn name(&self) -> &'static str {
         self.proxy.name()
+    }
+
+    /// What there is of it on this machine, for whoever reads the table.
+    fn version(&self) -> Result<String> {
+        let asked = match self.proxy {
+            Proxy::Ours => "--version",
+            Proxy::Nginx | Proxy::Haproxy | Proxy::PatientHaproxy => "-v",
+            Proxy::Caddy => "version",
+        };
+        let output = Command::new(&self.program).arg(asked).output()?;
+        // nginx says it where others say what is wrong.
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let mut words = said.split(|c: char| c.is_whitespace() || c == '/');
+        let number = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        Ok(number.unwrap_or("of unknown version").to_owned())
     }
 
     /// Starts it in front of an upstream that may not be there yet; returns once its port answers.
@@ -85,7 +115,7 @@ impl Installed {
         let (name, text) = self.proxy.settings(port.address(), upstream);
         let settings = directory.path().join(name);
         fs::write(&settings, text)?;
-        let mut command = Command::new(&self.program);
+        let mut command = peers::tied_to_us(&self.program);
         command.current_dir(directory.path());
         match self.proxy {
             Proxy::Ours => {

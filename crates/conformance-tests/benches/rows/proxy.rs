@@ -11,7 +11,7 @@ use conformance_tests::figures::{Figure, Samples, Table};
 
 use crate::load::{Clients, Exchange};
 use crate::peers::{Opening, Peer, Server};
-use crate::proxies::{Installed, Proxy};
+use crate::proxies::{self, Installed, Proxy};
 use crate::steady::Load;
 use crate::{Options, Result, process};
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     } else {
         (5, Duration::from_millis(500), Duration::from_secs(1))
     };
-    let (names, proxies) = proxies(options)?;
+    let (names, proxies) = compared(options)?;
     let busy = process::quiet_machine().await?;
     let upstream = Server::start(Peer::Raw, Opening::AtOnce).await?;
     let mut rates = vec![vec![Samples::default(); proxies.len()]; LOADS.len()];
@@ -75,13 +75,15 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    println!("{}", rates_table(&names, &rates, rounds, busy));
+    let rates = rates_table(&names, &rates, rounds, busy);
+    let versions = proxies::versions(&proxies)?;
+    println!("{}", rates.note(format!("Measured: {versions}.")));
     println!("{}", trips_table(&names, &trips, rounds));
     Ok(())
 }
 
-/// Who is compared: ours, ours again, and those that are installed.
-fn proxies(options: &Options) -> Result<(Vec<&'static str>, Vec<Installed>)> {
+/// Who is compared, with their headings: ours, ours again, and those that are installed.
+fn compared(options: &Options) -> Result<(Vec<&'static str>, Vec<Installed>)> {
     let find = |proxy: Proxy| proxy.find(&options.ws_server);
     let ours = find(Proxy::Ours).ok_or("no ws-server")?;
     let others = [Proxy::Nginx, Proxy::Haproxy, Proxy::Caddy].map(find);

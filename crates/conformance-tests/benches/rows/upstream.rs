@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::arrivals::{self, Arrivals, Attempts, Round};
 use crate::peers::{Opening, Peer, Server};
-use crate::proxies::{Installed, Proxy};
+use crate::proxies::{self, Installed, Proxy};
 use crate::{Options, Result};
 
 const PROXIES: [Proxy; 5] = [
@@ -40,6 +40,7 @@ pub(crate) async fn run(options: &Options, mut arrivals: Arrivals) -> Result<()>
     }
     let installed = PROXIES.map(|proxy| proxy.find(&options.ws_server));
     let proxies: Vec<Installed> = installed.into_iter().flatten().collect();
+    let versions = proxies::versions(&proxies)?;
     for absence in [Absence::ColdStart, Absence::Restart] {
         for attempts in [Attempts::One, Attempts::BackOff] {
             let rounds = match (options.quick, attempts) {
@@ -62,7 +63,8 @@ pub(crate) async fn run(options: &Options, mut arrivals: Arrivals) -> Result<()>
                     found.push(round.map_err(|error| format!("{}: {error}", proxy.name()))?);
                 }
             }
-            println!("{}", table(absence, arrivals, &proxies, rounds, &found));
+            let table = table(absence, arrivals, &proxies, rounds, &found);
+            println!("{}", table.note(format!("Measured: {versions}.")));
         }
     }
     Ok(())
