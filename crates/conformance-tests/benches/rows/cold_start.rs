@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::arrivals::{self, Arrivals, Attempts, Round, since};
 use crate::peers::{Opening, Peer, Server};
-use crate::{Options, Result, process, upstream};
+use crate::{Options, Result, upstream};
 
 const ARRIVALS: Arrivals = Arrivals {
     clients: 334,
@@ -35,7 +35,7 @@ struct Found {
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let rounds = if options.quick { 1 } else { 5 };
-    let busy = process::quiet_machine().await?;
+    let busy = options.quiet_machine().await?;
     let (mut ours, mut axum) = (Found::default(), Found::default());
     for round in 0..rounds {
         eprintln!("cold start: round {} of {rounds}", round + 1);

@@ -10,7 +10,7 @@ use conformance_tests::figures::{Figure, Plot, Samples, Table};
 
 use crate::peers::{Opening, Peer, Server};
 use crate::steady::Load;
-use crate::{Options, Result, process};
+use crate::{Options, Result};
 
 /// The binary twice: the difference between the two is noise.
 const SERVERS: [(&str, Option<Peer>); 6] = [
@@ -34,7 +34,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     };
     let loads = loads(most);
     let settings = settings()?;
-    let busy = process::quiet_machine().await?;
+    let busy = options.quiet_machine().await?;
     let mut measured = vec![[(); SERVERS.len()].map(|()| Samples::default()); loads.len()];
     for round in 0..rounds {
         for (load, measured) in loads.iter().zip(&mut measured) {

@@ -40,7 +40,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     } else {
         (&HELD[..], 15)
     };
-    let busy = process::quiet_machine().await?;
+    let busy = options.quiet_machine().await?;
     let mut costs = Costs::default();
     let nobody = open_gate(0, samples)?;
     for &held in held {

@@ -13,7 +13,7 @@ use readiness_guard::{Environment, GuardConfig, ReadinessGuard, Vars, Verdict};
 use startup_phases::{Phase, PhaseWatch, Sequence, Step};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::process::{self, Machine};
+use crate::process::Machine;
 use crate::{Options, Result, back_off};
 
 const AT_A_TIME: usize = 10;
@@ -83,7 +83,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     ] {
         for (state, limit) in [("idle", 2.0), ("loaded", 5.0)] {
             eprintln!("guard: reached after {name}, {state}");
-            let measured = in_turns(rounds, async |waiter| {
+            let measured = in_turns(options, rounds, async |waiter| {
                 let _load = (state == "loaded").then(Load::on_every_core);
                 many(waiter, &reached).await
             });
@@ -110,7 +110,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     eprintln!("guard: one startup of {STARTUP:?}");
     // Not a multiple of the interval apart: each has a grid of its own.
     let begun = spread_over(0, 3990, waits);
-    let measured = in_turns(rounds, async |waiter| one(waiter, &begun).await).await?;
+    let measured = in_turns(options, rounds, async |waiter| one(waiter, &begun).await).await?;
     let figure = |what| format!("one startup of 4 s, waits begun all through it: {what}, ms");
     table.add(lines(figure("spread of the ends"), &measured, |round| {
         round.samples.spread()
@@ -142,13 +142,14 @@ fn spread_over(start: u32, width: u32, count: u32) -> Vec<Duration> {
 /// For each waiter what its rounds found, each begun when nobody else uses the machine, if there is such a
 /// moment.
 async fn in_turns(
+    options: &Options,
     rounds: usize,
     measure: impl AsyncFn(Waiter) -> Result<Samples>,
 ) -> Result<[Vec<Round>; 2]> {
     let mut measured = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         for (waiter, into) in PEERS.into_iter().zip(&mut measured) {
-            process::quiet_machine().await?;
+            options.quiet_machine().await?;
             let machine = Machine::now()?;
             let samples = measure(waiter).await?;
             let busy = machine.busy_since()?;

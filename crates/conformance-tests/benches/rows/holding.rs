@@ -58,7 +58,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let fits = |count: usize| count <= largest && count as u64 + OTHERS <= descriptors;
     let counts = COUNTS.into_iter().filter(|count| fits(*count));
     let mut counts: Vec<Count> = counts.map(Count::new).collect();
-    let busy = process::quiet_machine().await?;
+    let busy = options.quiet_machine().await?;
     let mut few = [Vec::new(), Vec::new()];
     for round in 1..=rounds {
         eprintln!("holding: round {round} of {rounds}, {FEW} clients, {openings} openings");

@@ -27,7 +27,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     } else {
         (3, &[100, 1_000, 2_000, 5_000, 10_000][..])
     };
-    let busy = process::quiet_machine().await?;
+    let busy = options.quiet_machine().await?;
     // For each count and each peer.
     let mut measured = vec![[(); PEERS.len()].map(|()| Samples::default()); counts.len()];
     for round in 1..=rounds {

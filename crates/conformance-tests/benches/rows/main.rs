@@ -64,6 +64,12 @@ struct Options {
 }
 
 impl Options {
+    /// Waits for a moment in which the machine does next to nothing, if there is one; returns how busy it
+    /// is, in %. A look has no time for that.
+    async fn quiet_machine(&self) -> Result<f64> {
+        process::quiet_machine(if self.quick { 1 } else { 15 }).await
+    }
+
     /// Writes a plot beside the tables.
     fn keep(&self, name: &str, plot: &Plot) -> Result<()> {
         Ok(std::fs::write(self.plots.join(name), plot.to_string())?)

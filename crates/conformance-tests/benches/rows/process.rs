@@ -8,9 +8,8 @@ use tokio::time::sleep;
 
 use crate::Result;
 
-/// How busy a quiet machine may be, in %, and how many seconds to wait for it.
+/// How busy a quiet machine may be, in %.
 const QUIET: f64 = 5.0;
-const QUIET_LIMIT: u32 = 15;
 
 /// The memory that is resident, in KiB.
 pub(crate) fn resident_kib(pid: u32) -> Result<f64> {
@@ -73,12 +72,12 @@ pub(crate) async fn core_share(pid: u32, over: Duration) -> Result<f64> {
     Ok(100.0 * ran.as_secs_f64() / over.as_secs_f64())
 }
 
-/// Waits for a second in which the machine does next to nothing, for some seconds; returns how busy it
-/// was in the last one, in %. For whoever reads the table: on a machine that others use, figures are theirs
+/// Waits for a second in which the machine does next to nothing, for `seconds`; returns how busy it was
+/// in the last one, in %. For whoever reads the table: on a machine that others use, figures are theirs
 /// as well.
-pub(crate) async fn quiet_machine() -> Result<f64> {
+pub(crate) async fn quiet_machine(seconds: u32) -> Result<f64> {
     let mut busy = 100.0;
-    for _ in 0..QUIET_LIMIT {
+    for _ in 0..seconds {
         let machine = Machine::now()?;
         sleep(Duration::from_secs(1)).await;
         busy = machine.busy_since()?;

@@ -13,7 +13,7 @@ use crate::load::{Clients, Exchange};
 use crate::peers::{Opening, Peer, Server};
 use crate::proxies::{self, Installed, Proxy};
 use crate::steady::Load;
-use crate::{Options, Result, process};
+use crate::{Options, Result};
 
 const CONNECTIONS: usize = 64;
 const SMALL: usize = 32;
@@ -44,7 +44,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         (5, Duration::from_millis(500), Duration::from_secs(1))
     };
     let (names, proxies) = compared(options)?;
-    let busy = process::quiet_machine().await?;
+    let busy = options.quiet_machine().await?;
     let upstream = Server::start(Peer::Raw, Opening::AtOnce).await?;
     let mut rates = vec![vec![Samples::default(); proxies.len()]; LOADS.len()];
     let mut trips = [1, CONNECTIONS].map(|_| vec![Trips::default(); proxies.len() + 1]);

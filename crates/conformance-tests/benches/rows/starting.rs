@@ -17,7 +17,7 @@ const AT_REST: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let starts = if options.quick { 10 } else { 50 };
-    let busy = process::quiet_machine().await?;
+    let busy = options.quiet_machine().await?;
     let mib = std::fs::metadata(&options.ws_server)?.len() as f64 / f64::from(1 << 20);
     let bare = std::env::current_exe()?;
     let mut bound = [Samples::default(), Samples::default()];
