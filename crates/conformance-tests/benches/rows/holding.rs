@@ -52,7 +52,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let (largest, rounds, openings, measured) = if options.quick {
         (MANY, 1, 4, Duration::from_secs(1))
     } else {
-        (usize::MAX, 3, 10, Duration::from_secs(4))
+        (usize::MAX, 3, 10, Duration::from_secs(3))
     };
     let descriptors = rlimit::increase_nofile_limit(u64::MAX)?;
     let fits = |count: usize| count <= largest && count as u64 + OTHERS <= descriptors;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use conformance_tests::servers::{self, Port};
@@ -134,6 +134,8 @@ impl Installed {
             Proxy::Caddy => {
                 command.args(["run", "--adapter", "caddyfile", "--config"]);
                 command.arg(settings);
+                // It tells of its settings before it has read how much it is to tell.
+                command.stderr(Stdio::null());
                 // It keeps files of its own, wherever it is told that its user is at home.
                 command.env("HOME", directory.path());
             }
