@@ -52,7 +52,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         costs.come_and_go.push(come_and_go);
         costs.another_leaves.push(another_leaves);
         costs.released.push(released(held, samples.min(5))?);
-        costs.expired.push(expired(held, samples.min(3)).await?);
+        costs
+            .expired
+            .push(expired(held, if options.quick { 1 } else { 3 }).await?);
     }
     let mut table = Table::new("The queue: one call, ns", ["ws-queue"]).note(format!(
         "CPU time of the calling thread. Samples: {samples} of {CALLS} calls each; of a release and of an expiry fewer, each of all who are held, for \

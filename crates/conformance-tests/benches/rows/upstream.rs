@@ -34,10 +34,6 @@ enum Absence {
 }
 
 pub(crate) async fn run(options: &Options, mut arrivals: Arrivals) -> Result<()> {
-    if options.quick {
-        arrivals.clients /= 4;
-        arrivals.over /= 4;
-    }
     let installed = PROXIES.map(|proxy| proxy.find(&options.ws_server));
     let proxies: Vec<Installed> = installed.into_iter().flatten().collect();
     let versions = proxies::versions(&proxies)?;

@@ -16,6 +16,9 @@ const BOTTOM: f64 = 58.0;
 /// Between two names at the ends of their lines.
 const APART: f64 = 18.0;
 
+/// As wide as a digit is, or a little less.
+const DIGIT: f64 = 7.5;
+
 /// Told apart by those who see few colours, and readable on white and on black. Ours is the first.
 const COLOURS: [&str; 6] = [
     "#e8590c", "#2b8ac6", "#2a9d6f", "#a65fd0", "#8a8f98", "#c29a1b",
@@ -112,12 +115,19 @@ impl fmt::Display for Plot {
                 y + 4.5
             )?;
         }
-        for size in self.sizes() {
+        let mut taken_from = WIDTH;
+        for size in self.sizes().into_iter().rev() {
             let (x, text) = (across(size), number(size));
+            writeln!(f, "<path class=\"axis\" d=\"M{x:.1} {bottom}v5\"/>")?;
+            let half = text.len() as f64 * DIGIT / 2.0;
+            // The largest has its text; one that would run into the next has its mark alone.
+            if x + half > taken_from {
+                continue;
+            }
+            taken_from = x - half - DIGIT;
             writeln!(
                 f,
-                "<path class=\"axis\" d=\"M{x:.1} {bottom}v5\"/>\
-                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>",
+                "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>",
                 bottom + 20.0
             )?;
         }
@@ -240,5 +250,15 @@ mod tests {
         assert!(svg.contains(">1,000,000<"), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains(">ours<") && svg.contains(">others<"));
+    }
+
+    #[test]
+    fn a_size_that_would_run_into_the_next_has_no_text() {
+        let mut plot = Plot::new("Held", "held", "ns");
+        plot.add("ours", [50.0, 10_000.0, 15_000.0].map(|size| (size, 12.0)));
+        let svg = plot.to_string();
+        assert!(svg.contains(">50<") && svg.contains(">15,000<"), "{svg}");
+        assert!(!svg.contains(">10,000<"), "{svg}");
+        assert_eq!(svg.matches("v5\"/>").count(), 3);
     }
 }
