@@ -1,6 +1,6 @@
 //! Row 2: clients that come while a server waits for its application, one attempt each.
 //!
-//! The application is a port of this process: it refuses connections for 4 s, then takes them. So two
+//! The application is a port of this process: it refuses connections for a while, then takes them. So two
 //! moments are known on one clock: when the port began to listen, and when the server's look at it came,
 //! which is up to 100 ms later for whoever looks every 100 ms. Each round opens at another point of
 //! those 100 ms, so that no server is lucky with its grid.
@@ -20,11 +20,8 @@ use crate::arrivals::{self, Arrivals, Attempts, Round, since};
 use crate::peers::{Opening, Peer, Server};
 use crate::{Options, Result, upstream};
 
-const ARRIVALS: Arrivals = Arrivals {
-    clients: 334,
-    over: Duration::from_secs(4),
-    attempts: Attempts::One,
-};
+const CLIENTS: u32 = 334;
+const ARRIVING: Duration = Duration::from_secs(4);
 
 /// A server's rounds, and for each how long after the server's look its clients had their echoes.
 #[derive(Default)]
@@ -34,29 +31,39 @@ struct Found {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let rounds = if options.quick { 1 } else { 5 };
+    // As many a second in both.
+    let (rounds, part) = if options.quick { (1, 4) } else { (5, 1) };
+    let arrivals = Arrivals {
+        clients: CLIENTS / part,
+        over: ARRIVING / part,
+        attempts: Attempts::One,
+    };
     let busy = options.quiet_machine().await?;
     let (mut ours, mut axum) = (Found::default(), Found::default());
     for round in 0..rounds {
         eprintln!("cold start: round {} of {rounds}", round + 1);
-        let opening = ARRIVALS.over + Duration::from_millis((50 + 37 * round) % 100);
-        ours.push(with_ours(&options.ws_server, opening).await?);
-        axum.push(with_axum(opening).await?);
+        let opening = arrivals.over + Duration::from_millis((50 + 37 * round) % 100);
+        ours.push(with_ours(&options.ws_server, arrivals, opening).await?);
+        axum.push(with_axum(arrivals, opening).await?);
     }
     let mut table = Table::new("Cold start", ["ws-server", "axum"]).note(format!(
         "{} clients arrive evenly over {:?}, one attempt each, then the application's port begins to \
          listen; rounds in turns: {rounds}. The server looks at that port every 100 ms. Before the row the machine \
          was {busy:.0} % busy.",
-        ARRIVALS.clients, ARRIVALS.over
+        arrivals.clients, arrivals.over
     ));
     let since_look = [&ours, &axum].map(|found| found.since_look.iter().collect());
     arrivals::add_to(&mut table, &[&ours.rounds, &axum.rounds]);
     arrivals::add_times(&mut table, "look → first echo", &since_look);
     println!("{table}");
-    upstream::run(options, ARRIVALS).await
+    upstream::run(options, arrivals).await
 }
 
-async fn with_ours(ws_server: &Path, opening: Duration) -> Result<(Round, Samples)> {
+async fn with_ours(
+    ws_server: &Path,
+    arrivals: Arrivals,
+    opening: Duration,
+) -> Result<(Round, Samples)> {
     let application = Port::reserve();
     let settings = tempfile::Builder::new().suffix(".toml").tempfile()?;
     let text = format!(
@@ -66,19 +73,24 @@ async fn with_ours(ws_server: &Path, opening: Duration) -> Result<(Round, Sample
     );
     std::fs::write(&settings, text)?;
     let server = Server::start_binary(ws_server, settings.path()).await?;
-    round(&server, &application, opening).await
+    round(&server, &application, arrivals, opening).await
 }
 
-async fn with_axum(opening: Duration) -> Result<(Round, Samples)> {
+async fn with_axum(arrivals: Arrivals, opening: Duration) -> Result<(Round, Samples)> {
     let application = Port::reserve();
     let server = Server::start(Peer::Axum, Opening::Port(application.address())).await?;
-    round(&server, &application, opening).await
+    round(&server, &application, arrivals, opening).await
 }
 
-async fn round(server: &Server, application: &Port, opening: Duration) -> Result<(Round, Samples)> {
+async fn round(
+    server: &Server,
+    application: &Port,
+    arrivals: Arrivals,
+    opening: Duration,
+) -> Result<(Round, Samples)> {
     let start = Instant::now();
     let application = tokio::spawn(application_opens(start + opening, application.address()));
-    let ends = ARRIVALS.come(server.address(), start).await?;
+    let ends = arrivals.come(server.address(), start).await?;
     let (opened, looked, taking) = application.await??;
     taking.abort();
     Ok((Round::new(&ends, opened), since(&ends, looked)))
