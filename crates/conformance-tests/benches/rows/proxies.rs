@@ -50,7 +50,7 @@ impl Proxy {
             Self::Caddy => servers::find("caddy"),
         };
         if program.is_none() {
-            eprintln!("{} is not installed", self.name());
+            eprintln!("{} is not installed: cargo xtask tools bench", self.name());
         }
         program.map(|program| Installed {
             proxy: self,
