@@ -71,7 +71,7 @@ fn chosen(arguments: &[String]) -> Result<(Vec<&str>, bool)> {
 }
 
 /// Builds one target with the release profile; returns where its program lies.
-fn build(workspace: &Workspace, (target, name): (&str, &str)) -> Result<PathBuf> {
+pub(crate) fn build(workspace: &Workspace, (target, name): (&str, &str)) -> Result<PathBuf> {
     let line =
         format!("cargo build --release {target} {name} --message-format json-render-diagnostics");
     let messages = shell::output(&mut workspace.command(&line))?;
