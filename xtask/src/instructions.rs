@@ -68,7 +68,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     if let Some(why_not) = missing(workspace) {
         return Ok(format!("not run here: {why_not}"));
     }
-    let program = bench::build(workspace, ("--package micro-figures --bin", "micro-figures"))?;
+    let program = bench::build(
+        workspace,
+        ("--package micro-figures --bin", "micro-figures"),
+    )?;
     let counted = FIGURES
         .iter()
         .map(|figure| Ok((figure, per_call(workspace, &program, figure)?)))

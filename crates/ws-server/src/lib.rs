@@ -91,6 +91,7 @@ mod history;
 mod hold;
 mod http;
 mod journal;
+mod lent;
 mod listener;
 mod mailbox;
 mod message;

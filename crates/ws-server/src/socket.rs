@@ -221,8 +221,8 @@ impl<T> Write for Now<'_, '_, T> {
 mod tests {
     use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
-    use super::intake::READ_AT_ONCE;
     use super::*;
+    use crate::lent::READ_AT_ONCE;
 
     /// Binary, masked with zeros.
     fn frame(payload: &[u8]) -> Vec<u8> {
@@ -245,7 +245,7 @@ mod tests {
     async fn every_byte_comes_once_and_in_order_whatever_comes_at_once() {
         let sent: Vec<Vec<u8>> = (0..200)
             .map(|n| vec![n as u8; n * 37 % 5000])
-            .chain([vec![1; 3 * READ_AT_ONCE / 2]])
+            .chain([vec![1; 3 * READ_AT_ONCE / 4], vec![2; 3 * READ_AT_ONCE / 4]])
             .collect();
         let stream: Vec<u8> = sent.iter().flat_map(|payload| frame(payload)).collect();
         for at_once in [1000, READ_AT_ONCE, stream.len()] {

@@ -16,13 +16,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::frames::{Frames, Masked, Until, close_frame};
 use crate::answer::linger;
 use crate::drain::{Stop, Stopping};
+use crate::lent::Lent;
 use crate::listener::Transport;
 use crate::metrics::By;
 use crate::visit::{End, Visit};
 
-/// How much is read at once. One system call for a frame of usual size, and little to keep for a
-/// connection that is idle.
-const READ_SIZE: usize = 8 * 1024;
+/// How much memory a connection keeps that has nothing to carry: one large frame must not cost its own
+/// for as long as the connection lives.
+const KEPT: usize = 16 * 1024;
 
 /// How long one side may take to end once the other has.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -143,16 +144,15 @@ impl Direction {
                 };
             }
             // What waits to be written holds up the reading: the slow side slows the other one.
-            if self.ended || self.passable >= READ_SIZE {
+            if self.ended || self.passable > 0 {
                 return self.flush(cx, writer.as_mut());
             }
-            if self.buffer.is_empty() && self.buffer.capacity() > 2 * READ_SIZE {
-                // One large frame must not cost its memory for as long as the connection lives.
+            if self.buffer.is_empty() && self.buffer.capacity() > KEPT {
                 self.buffer = BytesMut::new();
             }
-            match self.read(cx, reader.as_mut()) {
+            match self.read(cx, reader.as_mut(), writer.as_mut())? {
                 Poll::Ready(0) => self.end(),
-                Poll::Ready(_) => self.pass(),
+                Poll::Ready(_) => {}
                 Poll::Pending => return self.flush(cx, writer.as_mut()),
             }
         }
@@ -171,22 +171,52 @@ impl Direction {
         Poll::Pending
     }
 
-    /// How many bytes were read; 0 at the end, however it came.
+    /// How many bytes were read; 0 at the end, however it came. Fails where the writer does.
     fn read(
         &mut self,
         cx: &mut Context<'_>,
         reader: Pin<&mut (impl AsyncRead + ?Sized)>,
-    ) -> Poll<usize> {
-        // On the stack, so that a connection without traffic keeps no buffer.
-        let mut chunk = [0; READ_SIZE];
-        let mut chunk = ReadBuf::new(&mut chunk);
-        Poll::Ready(match ready!(reader.poll_read(cx, &mut chunk)) {
-            Ok(()) => {
-                self.buffer.extend_from_slice(chunk.filled());
-                chunk.filled().len()
+        writer: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> Poll<io::Result<usize>> {
+        let mut lent = Lent::take();
+        let mut came = ReadBuf::new(&mut lent);
+        if ready!(reader.poll_read(cx, &mut came)).is_err() {
+            return Poll::Ready(Ok(0));
+        }
+        let came = came.filled();
+        if self.buffer.is_empty() {
+            self.pass_straight(cx, came, writer)?;
+        } else {
+            self.buffer.extend_from_slice(came);
+            self.pass();
+        }
+        Poll::Ready(Ok(came.len()))
+    }
+
+    /// Passes on what comes behind nothing that waits: only what the writer does not take is copied.
+    fn pass_straight(
+        &mut self,
+        cx: &mut Context<'_>,
+        came: &[u8],
+        writer: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> io::Result<()> {
+        let passed = self.frames.pass(came, self.until);
+        let mut written = 0;
+        if passed.bytes > 0
+            && let Poll::Ready(taken) = writer.poll_write(cx, &came[..passed.bytes])?
+        {
+            if taken == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
             }
-            Err(_) => 0,
-        })
+            written = taken;
+            self.unflushed = true;
+        }
+        self.buffer.extend_from_slice(&came[written..]);
+        self.passable = passed.bytes - written;
+        if passed.wanted == 0 {
+            self.end();
+        }
+        Ok(())
     }
 }
 

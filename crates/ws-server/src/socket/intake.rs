@@ -1,9 +1,5 @@
 //! What was read from a client and not decoded yet.
-//!
-//! As much as has come is read with one system call, into a buffer that all connections of a thread
-//! share: so an idle connection keeps none, and a burst of messages costs one call.
 
-use std::cell::Cell;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -12,21 +8,13 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 
+use crate::lent::Lent;
 use crate::listener::Transport;
-
-/// How much is read at once: a message of 16 KiB with its header, or several hundred small ones. Also
-/// how much of one connection may lie here that the codec has not asked for.
-pub(super) const READ_AT_ONCE: usize = 32 * 1024;
-
-thread_local! {
-    /// Lent to the connection that is reading.
-    static SHARED: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-}
 
 pub(super) struct Intake {
     /// From before the buffer was lent, and given first.
     kept: Bytes,
-    lent: Option<Box<[u8]>>,
+    lent: Option<Lent>,
     /// What of the lent buffer is still to be given.
     rest: Range<usize>,
     /// The end of the stream, or its fault, behind all that came before.
@@ -53,11 +41,7 @@ impl Intake {
         stream: &mut T,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let buffer = self.lent.get_or_insert_with(|| {
-            let shared = SHARED.take();
-            shared.unwrap_or_else(|| vec![0; READ_AT_ONCE].into())
-        });
-        let mut came = ReadBuf::new(buffer);
+        let mut came = ReadBuf::new(self.lent.get_or_insert_with(Lent::take));
         let Poll::Ready(read) = Pin::new(stream).poll_read(cx, &mut came) else {
             self.leave();
             return Poll::Pending;
@@ -96,11 +80,7 @@ impl Intake {
     /// Gives the buffer back, and keeps what is left in it.
     pub(super) fn leave(&mut self) {
         if let Some(buffer) = self.lent.take() {
-            if !self.rest.is_empty() {
-                self.kept = Bytes::copy_from_slice(&buffer[self.rest.clone()]);
-            }
-            self.rest = 0..0;
-            SHARED.set(Some(buffer));
+            self.kept = Bytes::copy_from_slice(&buffer[std::mem::take(&mut self.rest)]);
         }
     }
 }
