@@ -25,7 +25,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let (rounds, counts) = if options.quick {
         (1, &[100, 1_000][..])
     } else {
-        (3, &[100, 1_000, 2_000, 5_000, 10_000][..])
+        (2, &[100, 1_000, 2_000, 5_000, 10_000][..])
     };
     let busy = options.quiet_machine().await?;
     // For each count and each peer.
