@@ -230,14 +230,17 @@ impl Mailbox {
         self.locked(|inner| {
             let was_full = inner.ahead().is_full();
             inner.taken = inner.inbox.size();
+            let has_come = !inner.inbox.is_empty();
+            if has_come {
+                unread.append(&mut inner.inbox);
+            }
             if was_full && !inner.ahead().is_full() {
                 inner.wake_session();
             }
-            if inner.inbox.is_empty() && inner.inbox_open {
+            if !has_come && inner.inbox_open {
                 inner.receiver.sleep(cx);
                 return Poll::Pending;
             }
-            unread.append(&mut inner.inbox);
             Poll::Ready(())
         })
     }
@@ -421,6 +424,36 @@ mod tests {
             assert!(self.0.inner.try_lock().is_some(), "woken under the lock");
             self.1.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn a_session_that_waits_for_room_is_woken_as_soon_as_there_is_some() {
+        let mailbox = Arc::new(Mailbox::new(&LimitSettings::default(), []));
+        let cx = Context::from_waker(Waker::noop());
+        let woken = Arc::new(Locks(Arc::clone(&mailbox), AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let session = Context::from_waker(&waker);
+        let deliver = |messages| {
+            let mut came = Batch::default();
+            (0..messages).for_each(|_| came.push("".into()));
+            mailbox.deliver(&session, &mut came);
+        };
+        let mut unread = Batch::default();
+        let mut recv = || {
+            let polled = mailbox.poll_recv(&cx, &mut unread);
+            while unread.pop().is_some() {}
+            polled
+        };
+
+        deliver(AHEAD_MESSAGES - 100);
+        assert!(recv().is_ready());
+        deliver(100);
+        // What was taken may still lie unread.
+        assert!(mailbox.begin().is_full());
+        assert!(matches!(mailbox.rest(&session, true, true), Rest::Sleep));
+        assert!(recv().is_ready());
+        assert_eq!(woken.1.load(Ordering::Relaxed), 1);
+        assert!(!mailbox.begin().is_full());
     }
 
     #[test]

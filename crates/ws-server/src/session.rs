@@ -157,7 +157,8 @@ impl<T: Transport> Session<T> {
             if again {
                 continue;
             }
-            match self.mailbox.rest(cx, self.wants_room, !self.blocked) {
+            let can_write = !self.blocked && !self.client_closed;
+            match self.mailbox.rest(cx, self.wants_room, can_write) {
                 Rest::Sleep => {
                     self.visit.settle();
                     return Poll::Pending;
@@ -193,8 +194,10 @@ impl<T: Transport> Session<T> {
                 break None;
             }
             match self.socket.poll_next(cx) {
+                Poll::Ready(Some(Ok(Frame::Close(goodbye)))) => break Some(Ok(goodbye)),
                 Poll::Ready(Some(Ok(frame))) => self.take(frame),
-                Poll::Ready(end) => break Some(end),
+                Poll::Ready(Some(Err(fault))) => break Some(Err(Some(fault))),
+                Poll::Ready(None) => break Some(Err(None)),
                 Poll::Pending => break None,
             }
         };
@@ -204,8 +207,9 @@ impl<T: Transport> Session<T> {
         }
         // Behind what came before it.
         match end {
-            Some(Some(Err(fault))) => self.fault(&fault),
-            Some(_) => self.over(),
+            Some(Ok(goodbye)) => self.hear_goodbye(goodbye),
+            Some(Err(Some(fault))) => self.fault(&fault),
+            Some(Err(None)) => self.over(),
             None => {}
         }
     }
@@ -215,28 +219,30 @@ impl<T: Transport> Session<T> {
         let message = match frame {
             Frame::Text(text) => Message::Text(text),
             Frame::Binary(bytes) => Message::Binary(bytes),
-            Frame::Close(frame) => {
-                if !matches!(self.stage, Stage::Closing { .. }) {
-                    let code = frame.map_or(CloseCode::Status, |it| it.code);
-                    self.end = End::new(code, By::Client);
-                }
-                // The socket answers by itself, and ends with the next read.
-                self.client_closed = true;
-                self.unflushed = true;
-                return;
-            }
             Frame::Ping(_) => {
                 self.unflushed = true;
                 self.pongs += 1;
                 return;
             }
-            Frame::Pong(_) | Frame::Frame(_) => return,
+            Frame::Pong(_) | Frame::Frame(_) | Frame::Close(_) => return,
         };
         if matches!(self.stage, Stage::Open) {
             self.keep_alive.active(Instant::now);
             self.visit.received(message.len());
             self.came.push(message);
         }
+    }
+
+    /// The client says goodbye. The socket answers by itself; once that is written, it ends with the
+    /// next read.
+    fn hear_goodbye(&mut self, goodbye: Option<CloseFrame>) {
+        let code = goodbye.map_or(CloseCode::Status, |it| it.code);
+        if !matches!(self.stage, Stage::Closing { .. }) {
+            self.end = End::new(code, By::Client);
+        }
+        self.client_closed = true;
+        self.unflushed = true;
+        self.close(code, Utf8Bytes::default());
     }
 
     /// The client broke the protocol, or the connection broke.
