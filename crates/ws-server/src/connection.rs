@@ -42,8 +42,13 @@ impl Connection {
     pub async fn recv(&mut self) -> Option<Message> {
         if self.unread.is_empty() {
             self.mailbox.recv(&mut self.unread).await;
+            return self.unread.pop();
         }
-        self.unread.pop()
+        let message = self.unread.pop();
+        if self.unread.is_empty() {
+            self.mailbox.all_read();
+        }
+        message
     }
 
     /// Queues a message for the client, waiting while more than `limits.send_buffer` bytes wait

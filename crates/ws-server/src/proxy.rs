@@ -10,6 +10,8 @@ pub(crate) mod frames;
 mod pass;
 mod tunnel;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use readiness_guard::ReadinessCheck;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 use url::Url;
@@ -40,6 +42,14 @@ pub(crate) type PassedBody = BoxBody<Bytes, hyper::Error>;
 pub(crate) type Connector =
     Box<dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync>;
 
+/// How many connections any server can be counted on to keep before it accepts them: Python's keeps 100,
+/// others 128 and more. Beyond, the system asks again after a second.
+const AT_THE_DOOR: usize = 64;
+
+/// After which time without an answer a connection has been accepted: all there is to do before is to
+/// turn to it.
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(100);
+
 /// Where admitted clients are passed on to.
 pub(crate) struct Upstream {
     shown: String,
@@ -48,6 +58,13 @@ pub(crate) struct Upstream {
     connector: Option<Connector>,
     connect_timeout: Duration,
     response_timeout: Duration,
+    door: Arc<Semaphore>,
+}
+
+/// A connection that the upstream may not have accepted yet.
+pub(crate) struct AtTheDoor {
+    stream: Box<dyn Stream>,
+    place: OwnedSemaphorePermit,
 }
 
 /// Why the upstream gave no answer.
@@ -106,6 +123,7 @@ impl Upstream {
             shown,
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
+            door: Arc::new(Semaphore::new(AT_THE_DOOR)),
         })
     }
 
@@ -123,6 +141,14 @@ impl Upstream {
         })
         .after_startup()
         .timeout(self.connect_timeout)
+    }
+
+    /// Connects for a request, in the order in which it is called.
+    async fn knock(&self) -> Result<AtTheDoor, Unanswered> {
+        let place = Arc::clone(&self.door).acquire_owned().await;
+        let place = place.expect("a door is never closed");
+        let stream = self.connect().await?;
+        Ok(AtTheDoor { stream, place })
     }
 
     /// Connects; names are resolved anew each time.
@@ -148,9 +174,14 @@ impl Upstream {
     /// for the answer begins anew whenever more of the request is sent.
     async fn ask(
         &self,
-        stream: Box<dyn Stream>,
+        AtTheDoor { stream, place }: AtTheDoor,
         request: Request<PassedBody>,
     ) -> Result<Response<Incoming>, Unanswered> {
+        let mut make_way = pin!(async {
+            sleep(ACCEPTED_WITHIN).await;
+            drop(place);
+            pending::<Infallible>().await
+        });
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|_| Unanswered::Dropped)?;
         let progress = Arc::new(Notify::new());
@@ -173,6 +204,7 @@ impl Upstream {
             tokio::select! {
                 biased;
                 answer = &mut answer => break answer,
+                never = &mut make_way => match never {},
                 () = progress.notified() => {}
                 () = sleep(self.response_timeout) => {
                     return Err(Unanswered::TimedOut(self.response_timeout));
@@ -186,5 +218,46 @@ impl Upstream {
                 Unanswered::Dropped
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http_body_util::Empty;
+    use parking_lot::Mutex;
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_stand_at_the_door_than_any_backlog_keeps() {
+        let settings = ProxySettings {
+            upstream: "ws://app:1".to_owned(),
+            ..ProxySettings::default()
+        };
+        let connected = Arc::new(AtomicUsize::new(0));
+        let (count, silent) = (Arc::clone(&connected), Mutex::new(Vec::new()));
+        let connector: Connector = Box::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            let (ours, theirs) = duplex(1024);
+            silent.lock().push(theirs);
+            Box::pin(async { Ok(Box::new(ours) as Box<dyn Stream>) })
+        });
+        let upstream = Arc::new(Upstream::new(&settings).unwrap().through(Some(connector)));
+        for _ in 0..3 * AT_THE_DOOR {
+            let upstream = Arc::clone(&upstream);
+            tokio::spawn(async move {
+                let at_the_door = upstream.knock().await?;
+                let nothing = Empty::new().map_err(|never| match never {}).boxed();
+                upstream.ask(at_the_door, Request::new(nothing)).await
+            });
+        }
+        sleep(ACCEPTED_WITHIN / 2).await;
+        for crowd in 1..=3 {
+            assert_eq!(connected.load(Ordering::Relaxed), crowd * AT_THE_DOOR);
+            sleep(ACCEPTED_WITHIN).await;
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod goodbye;
 mod keep_alive;
 mod work;
+mod writing;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join};
 use tokio::io::AsyncWriteExt;
@@ -188,7 +188,7 @@ impl<T: Transport> Session<T> {
                 || matches!(self.stage, Stage::Finishing { .. } | Stage::Over)
             {
                 // Unless it is the client who keeps us waiting: then its time runs.
-                if !self.blocked {
+                if !self.blocked && !must_flush {
                     self.keep_alive.pause();
                 }
                 break None;
@@ -320,78 +320,6 @@ impl<T: Transport> Session<T> {
         self.mailbox.end_outbox();
     }
 
-    /// Writes what waits to be written, then the close frame where one is due, and flushes once.
-    fn write(&mut self, cx: &mut Context<'_>) -> bool {
-        if matches!(self.stage, Stage::Over) {
-            return false;
-        }
-        match self.try_write(cx) {
-            Ok(progress) => progress,
-            Err(_) => {
-                self.over();
-                true
-            }
-        }
-    }
-
-    /// Whether there may be more to do now: to read what the flush has made way for, or to end.
-    fn try_write(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
-        let was_blocked = self.blocked;
-        self.blocked = loop {
-            if self.socket.poll_ready(cx)?.is_pending() {
-                break true;
-            }
-            let Some(frame) = self.next_frame() else {
-                break false;
-            };
-            self.socket.send(frame)?;
-            self.unflushed = true;
-            if was_blocked {
-                // It reads, so it is there.
-                self.keep_alive.heard();
-            }
-        };
-        let mut again = false;
-        if self.unflushed && self.socket.poll_flush(cx)?.is_ready() {
-            self.unflushed = false;
-            again = self.blocked || self.pongs >= MAX_PONGS || self.client_closed;
-            (self.blocked, self.pongs) = (false, 0);
-        }
-        let said_goodbye = matches!(self.stage, Stage::Closing { goodbye: None, .. });
-        if said_goodbye && !self.unflushed && !self.readable {
-            // There is no answer that could still be read.
-            self.over();
-        }
-        Ok(again)
-    }
-
-    fn next_frame(&mut self) -> Option<Frame> {
-        if self.client_closed {
-            return None;
-        }
-        if self.keep_alive.take_ping() {
-            return Some(Frame::Ping(Bytes::new()));
-        }
-        if self.leaving.is_empty() {
-            self.mailbox.next_to_write(&mut self.leaving);
-        }
-        if let Some(message) = self.leaving.pop() {
-            self.keep_alive.active(Instant::now);
-            self.visit.sent(message.len());
-            if let Stage::Closing { until, .. } = &mut self.stage {
-                // As long as the client reads, it may read all that was sent before the close.
-                *until = Instant::now() + CLOSE_TIMEOUT;
-            }
-            return Some(message.into());
-        }
-        let Stage::Closing { goodbye, until } = &mut self.stage else {
-            return None;
-        };
-        let frame = goodbye.take()?;
-        *until = Instant::now() + CLOSE_TIMEOUT;
-        Some(Frame::Close(Some(frame)))
-    }
-
     fn heed_time(&mut self, cx: &mut Context<'_>) -> bool {
         let mut again = false;
         while self.timer.as_mut().poll_unpin(cx).is_ready() {
@@ -440,8 +368,7 @@ impl<T: Transport> Session<T> {
 impl<T> Drop for Session<T> {
     fn drop(&mut self) {
         // Whoever still holds the connection or a sender learns that it has ended.
-        self.mailbox.end_inbox();
-        self.mailbox.end_outbox();
+        self.mailbox.leave();
         if !self.end.is_lost() {
             // Its goodbye was said, though its time was over before it was answered.
             self.visit.closed(self.end);

@@ -26,6 +26,9 @@ use crate::settings::LimitSettings;
 /// as a connection lives.
 const CODEC_BUFFER: usize = 1024;
 
+/// From which size on a message leaves the codec with a buffer that is not worth keeping.
+const LARGE: usize = 16 * 1024;
+
 pub(crate) struct Socket<T> {
     codec: WebSocketContext,
     stream: T,
@@ -70,13 +73,19 @@ impl<T: Transport> Socket<T> {
         if self.ended {
             return self.poll_end(cx);
         }
-        if self.in_codec == 0 && self.intake.is_empty() {
+        if self.in_codec == 0 && self.intake.is_empty() && self.codec.can_read() {
             // To ask the stream costs a fraction of asking the codec, which would ask it, too.
             ready!(self.intake.poll_fill(&mut self.stream, cx));
         }
         match self.with_codec(cx, |codec, now| codec.read(now)) {
             Ok(frame) => {
                 self.in_codec = self.in_codec.saturating_sub(length_at_least(&frame));
+                if frame.len() > LARGE && self.in_codec == 0 && self.codec.can_write() {
+                    // Its buffer has grown to that size, and there is nothing in it.
+                    self.with_codec(cx, |codec, now| codec.flush(now))?;
+                    self.codec =
+                        WebSocketContext::new(Role::Server, Some(*self.codec.get_config()));
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
@@ -99,7 +108,7 @@ impl<T: Transport> Socket<T> {
 
     /// Stops reading, though more may have come than was asked for: that is kept.
     pub(crate) fn stop_reading(&mut self) {
-        self.intake.leave();
+        self.intake.pause();
     }
 
     /// Resolves when a frame may be sent: no whole batch waits to be written.
@@ -121,6 +130,8 @@ impl<T: Transport> Socket<T> {
             control => {
                 let mut nothing = Context::from_waker(Waker::noop());
                 self.with_codec(&mut nothing, |codec, now| {
+                    // A pong that is due comes before a close.
+                    codec.flush(now)?;
                     codec.write(now, control)?;
                     codec.flush(now)
                 })?;
@@ -141,9 +152,12 @@ impl<T: Transport> Socket<T> {
 
     /// Cancel safe: no frame is lost.
     pub(crate) async fn next(&mut self) -> Option<Result<Frame, Error>> {
-        let next = poll_fn(|cx| self.poll_next(cx)).await;
-        self.stop_reading();
-        next
+        poll_fn(|cx| {
+            let next = self.poll_next(cx);
+            self.stop_reading();
+            next
+        })
+        .await
     }
 
     /// Sends a frame once there is room for it.
@@ -218,70 +232,4 @@ impl<T> Write for Now<'_, '_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
-
-    use super::*;
-    use crate::lent::READ_AT_ONCE;
-
-    /// Binary, masked with zeros.
-    fn frame(payload: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(payload.len()).expect("a frame of middle length");
-        let mut frame = vec![0x82, 0x80 | 126];
-        frame.extend(length.to_be_bytes());
-        frame.extend([0; 4]);
-        frame.extend(payload);
-        frame
-    }
-
-    async fn binary(socket: &mut Socket<DuplexStream>) -> Bytes {
-        match socket.next().await {
-            Some(Ok(Frame::Binary(payload))) => payload,
-            other => panic!("a binary message, not {other:?}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn every_byte_comes_once_and_in_order_whatever_comes_at_once() {
-        let sent: Vec<Vec<u8>> = (0..200)
-            .map(|n| vec![n as u8; n * 37 % 5000])
-            .chain([vec![1; 3 * READ_AT_ONCE / 4], vec![2; 3 * READ_AT_ONCE / 4]])
-            .collect();
-        let stream: Vec<u8> = sent.iter().flat_map(|payload| frame(payload)).collect();
-        for at_once in [1000, READ_AT_ONCE, stream.len()] {
-            let (mut client, server) = duplex(at_once);
-            let early = Bytes::copy_from_slice(&stream[..700]);
-            let mut socket = Socket::new(server, early, &LimitSettings::default());
-            let send = async { client.write_all(&stream[700..]).await.expect("it is open") };
-            let receive = async {
-                for payload in &sent {
-                    assert!(binary(&mut socket).await == payload[..]);
-                }
-            };
-            tokio::join!(send, receive);
-            drop(client);
-            assert!(socket.next().await.is_some_and(|end| end.is_err()));
-            assert!(socket.next().await.is_none() && socket.intake.is_empty());
-        }
-    }
-
-    #[tokio::test]
-    async fn sockets_that_share_the_buffer_do_not_share_what_was_read() {
-        let (mut clients, mut sockets): (Vec<_>, Vec<_>) = (0..3)
-            .map(|_| duplex(READ_AT_ONCE))
-            .map(|(client, server)| {
-                let limits = LimitSettings::default();
-                (client, Socket::new(server, Bytes::new(), &limits))
-            })
-            .unzip();
-        for (name, client) in (1..).zip(&mut clients) {
-            let both = [frame(&[name; 2000]), frame(&[name; 3000])].concat();
-            client.write_all(&both).await.expect("there is room");
-        }
-        for length in [2000, 3000] {
-            for (name, socket) in (1..).zip(&mut sockets) {
-                assert!(binary(socket).await == vec![name; length]);
-            }
-        }
-    }
-}
+mod tests;

@@ -122,8 +122,8 @@ async fn ask(
     upstream: &Upstream,
     request: Request<PassedBody>,
 ) -> Result<Response<Incoming>, Unanswered> {
-    let stream = upstream.connect().await?;
-    upstream.ask(stream, request).await
+    let at_the_door = upstream.knock().await?;
+    upstream.ask(at_the_door, request).await
 }
 
 /// The client's request as the upstream gets it.
@@ -290,14 +290,14 @@ pub(crate) async fn request(
             // Nobody reads this.
             Held::Left => return Err(refused(Reason::HoldExpired)),
         };
-        let error = match upstream.connect().await {
-            Ok(stream) => {
+        let error = match upstream.knock().await {
+            Ok(at_the_door) => {
                 let body = match body.take() {
                     Some(body) => body.boxed(),
                     None => Empty::new().map_err(|never| match never {}).boxed(),
                 };
                 let passed = Request::from_parts(head.clone(), body);
-                match upstream.ask(stream, passed).await {
+                match upstream.ask(at_the_door, passed).await {
                     Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                         Unanswered::Unasked
                     }

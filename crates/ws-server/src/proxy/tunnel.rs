@@ -21,9 +21,8 @@ use crate::listener::Transport;
 use crate::metrics::By;
 use crate::visit::{End, Visit};
 
-/// How much memory a connection keeps that has nothing to carry: one large frame must not cost its own
-/// for as long as the connection lives.
-const KEPT: usize = 16 * 1024;
+/// How much may wait to be written until nothing more is read.
+const WAITING: usize = 8 * 1024;
 
 /// How long one side may take to end once the other has.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -144,10 +143,11 @@ impl Direction {
                 };
             }
             // What waits to be written holds up the reading: the slow side slows the other one.
-            if self.ended || self.passable > 0 {
+            if self.ended || self.passable >= WAITING {
                 return self.flush(cx, writer.as_mut());
             }
-            if self.buffer.is_empty() && self.buffer.capacity() > KEPT {
+            if self.buffer.is_empty() {
+                // One large frame must not cost its memory for as long as the connection lives.
                 self.buffer = BytesMut::new();
             }
             match self.read(cx, reader.as_mut(), writer.as_mut())? {

@@ -221,10 +221,7 @@ pub struct QueueSettings {
     pub refuse_with: RefuseWith,
     /// At most so many admissions a second (Q5). Default 0: all at once.
     pub release_per_second: u32,
-    /// At most so many admitted and not yet acknowledged by the handler (Q5). Default 0: no limit. With
-    /// [`HandlerKind::Proxy`], [`Settings::load`](super::Settings::load) has 64 as the default: whoever is
-    /// admitted connects to the upstream, and beyond its backlog (100 with Python, 128 or more with others)
-    /// it would be a second before the system tries again.
+    /// At most so many admitted and not yet acknowledged by the handler (Q5). Default 0: no limit.
     pub release_in_flight: usize,
 }
 

@@ -11,6 +11,9 @@ use tokio::io::ReadBuf;
 use crate::lent::Lent;
 use crate::listener::Transport;
 
+/// How often one connection reads until others have their turn: 256 KiB.
+const READS: u32 = 4;
+
 pub(super) struct Intake {
     /// From before the buffer was lent, and given first.
     kept: Bytes,
@@ -19,6 +22,8 @@ pub(super) struct Intake {
     rest: Range<usize>,
     /// The end of the stream, or its fault, behind all that came before.
     end: Option<io::Result<usize>>,
+    /// How often it has been read since the last pause.
+    reads: u32,
 }
 
 impl Intake {
@@ -28,6 +33,7 @@ impl Intake {
             lent: None,
             rest: 0..0,
             end: None,
+            reads: 0,
         }
     }
 
@@ -41,6 +47,12 @@ impl Intake {
         stream: &mut T,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
+        if self.reads == READS {
+            // It is asked again once the others were.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.reads += 1;
         let mut came = ReadBuf::new(self.lent.get_or_insert_with(Lent::take));
         let Poll::Ready(read) = Pin::new(stream).poll_read(cx, &mut came) else {
             self.leave();
@@ -77,8 +89,13 @@ impl Intake {
         }
     }
 
-    /// Gives the buffer back, and keeps what is left in it.
-    pub(super) fn leave(&mut self) {
+    /// Pauses: the buffer is given back, and what is left in it kept.
+    pub(super) fn pause(&mut self) {
+        self.leave();
+        self.reads = 0;
+    }
+
+    fn leave(&mut self) {
         if let Some(buffer) = self.lent.take() {
             self.kept = Bytes::copy_from_slice(&buffer[std::mem::take(&mut self.rest)]);
         }

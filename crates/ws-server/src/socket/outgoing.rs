@@ -79,6 +79,12 @@ impl Outgoing {
         self.written == self.buffer.len() && self.last.is_empty()
     }
 
+    /// What is kept here for this connection alone.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Whether so much waits that it is to be written before more is put behind it.
     pub(super) fn is_full(&self) -> bool {
         self.buffer.len() - self.written + self.last.len() > WRITE_BATCH
@@ -117,18 +123,23 @@ impl Outgoing {
         stream.poll_flush(cx)
     }
 
-    /// Keeps what waits in memory of its own, and leaves the thread's buffer to others.
+    /// Keeps what waits in memory of its own, and nothing of what is written.
     fn keep(&mut self) {
         if self.is_lent {
-            let waiting = self.buffer[self.written..].to_vec();
+            let waiting = self.buffer.split_off(self.written);
+            let last = std::mem::take(&mut self.last);
             self.give_back();
-            self.buffer = waiting;
+            (self.buffer, self.last) = (waiting, last);
+        } else if self.written >= self.buffer.len() / 2 {
+            self.buffer.drain(..std::mem::take(&mut self.written));
         }
     }
 
     fn give_back(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
         self.written = 0;
+        // Empty, it would still keep the whole payload.
+        self.last = Bytes::new();
         if std::mem::take(&mut self.is_lent) && buffer.capacity() <= SHARED_MAX {
             buffer.clear();
             SHARED.set(buffer);

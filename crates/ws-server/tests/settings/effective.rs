@@ -100,20 +100,3 @@ fn the_settings_in_effect_survive_odd_characters() {
         "{loaded}"
     );
 }
-
-#[test]
-fn a_proxy_releases_no_more_at_once_than_any_upstream_keeps_before_it_accepts() {
-    let released = |flags: &[&'static str]| {
-        Given::flags(flags)
-            .load()
-            .unwrap()
-            .settings
-            .queue
-            .release_in_flight
-    };
-    let proxy = ["server.handler=proxy", "proxy.upstream=ws://a:1"];
-    assert_eq!(released(&[]), 0);
-    assert_eq!(released(&proxy), 64);
-    let set = [&proxy[..], &["queue.release_in_flight=0"]].concat();
-    assert_eq!(released(&set), 0);
-}

@@ -21,22 +21,15 @@ use crate::settings::{
 /// The shortest duration that does something: timers count in milliseconds.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How many connections a server can be counted on to keep before it accepts them: Python's keeps 100,
-/// others 128 and more. One more than it keeps waits a second, until the system asks again.
-const FITS_ANY_BACKLOG: usize = 64;
-
 pub(super) fn settings(root: &mut Section<'_>, probe: &ProbeCheck<'_>) -> Settings {
-    let environment = root.optional("environment", "it is detected", any);
-    let server = root.section("server", server);
-    let handler = server.handler;
     Settings {
-        environment,
-        server,
+        environment: root.optional("environment", "it is detected", any),
+        server: root.section("server", server),
         proxy: root.section("proxy", proxy),
         child: root.section("child", child),
         startup: root.section("startup", |s| startup(s, probe)),
         guard: root.section("guard", guard),
-        queue: root.section("queue", |s| queue(s, handler)),
+        queue: root.section("queue", queue),
         limits: root.section("limits", limits),
         shutdown: root.section("shutdown", shutdown),
         admin: root.section("admin", admin),
@@ -183,13 +176,8 @@ fn guard(s: &mut Section<'_>) -> GuardSettings {
     }
 }
 
-fn queue(s: &mut Section<'_>, handler: HandlerKind) -> QueueSettings {
+fn queue(s: &mut Section<'_>) -> QueueSettings {
     let d = QueueSettings::default();
-    // Whoever is released connects to the upstream.
-    let in_flight = match handler {
-        HandlerKind::Proxy => FITS_ANY_BACKLOG,
-        HandlerKind::Echo => d.release_in_flight,
-    };
     QueueSettings {
         max_size: s.key("max_size", d.max_size, within(1..=1_000_000)),
         max_wait: s.key("max_wait", d.max_wait, within(TICK..)),
@@ -198,7 +186,7 @@ fn queue(s: &mut Section<'_>, handler: HandlerKind) -> QueueSettings {
         hold_from: s.key("hold_from", d.hold_from, any),
         refuse_with: s.key("refuse_with", d.refuse_with, any),
         release_per_second: s.key("release_per_second", d.release_per_second, any),
-        release_in_flight: s.key("release_in_flight", in_flight, any),
+        release_in_flight: s.key("release_in_flight", d.release_in_flight, any),
     }
 }
 
