@@ -68,7 +68,8 @@ pub(crate) async fn connection<T: Transport>(
                 }
                 let arrived = Box::pin(arrive(pending, peer, &server, arriving)).await;
                 if let Some(admitted) = arrived {
-                    Box::pin(serve(admitted, &server)).await;
+                    let mut session = Box::new(session(admitted, &server));
+                    Box::pin(session.run()).await;
                 }
             }
             Err((stream, answer)) => turn_down(stream, peer, &answer, &server).await,
@@ -214,8 +215,9 @@ async fn hold_frames<T: Transport>(
     }
 }
 
-/// Serves a client from its first message on.
-async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
+/// What serves a client from its first message on. Made before it is waited for, so that nothing of what
+/// it is made from takes room in it.
+fn session<T: Transport>(admitted: Admitted<T>, server: &Shared) -> Session<T> {
     let Admitted {
         socket,
         request,
@@ -229,6 +231,4 @@ async fn serve<T: Transport>(admitted: Admitted<T>, server: &Shared) {
     let connection = Connection::new(client, request, Arc::clone(&mailbox));
     let handler = (server.handlers)(connection);
     Session::new(visit, socket, mailbox, handler, &limits, stopping)
-        .run()
-        .await;
 }

@@ -123,7 +123,9 @@ impl<T: Transport> Session<T> {
     }
 
     /// Serves until both the socket and the handler have come to their end.
-    pub(crate) async fn run(mut self) {
+    ///
+    /// Borrowed, since a future that owned it would have room for it twice.
+    pub(crate) async fn run(&mut self) {
         poll_fn(|cx| self.poll(cx)).await;
         self.visit.closed(self.end);
         // The client need not wait until its handler has tidied up.
