@@ -23,6 +23,14 @@ use crate::{Options, Result, upstream};
 const CLIENTS: u32 = 334;
 const ARRIVING: Duration = Duration::from_secs(4);
 
+/// What else can be done with those who come early.
+const PEERS: [(&str, Peer); 4] = [
+    ("axum, waits", Peer::Axum),
+    ("axum, 503", Peer::Refusing),
+    ("axum, backlog", Peer::Backlog),
+    ("binds late", Peer::Tungstenite),
+];
+
 /// A server's rounds, and for each how long after the server's look its clients had their echoes.
 #[derive(Default)]
 struct Found {
@@ -39,21 +47,27 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         attempts: Attempts::One,
     };
     let busy = options.quiet_machine().await?;
-    let (mut ours, mut axum) = (Found::default(), Found::default());
+    let mut found = [(); 1 + PEERS.len()].map(|()| Found::default());
     for round in 0..rounds {
         eprintln!("cold start: round {} of {rounds}", round + 1);
         let opening = arrivals.over + Duration::from_millis((50 + 37 * round) % 100);
+        let [ours, others @ ..] = &mut found;
         ours.push(with_ours(&options.ws_server, arrivals, opening).await?);
-        axum.push(with_axum(arrivals, opening).await?);
+        for ((_, peer), found) in PEERS.into_iter().zip(others) {
+            found.push(with_peer(peer, arrivals, opening).await?);
+        }
     }
-    let mut table = Table::new("Cold start", ["ws-server", "axum"]).note(format!(
+    let names = ["ws-server"].into_iter().chain(PEERS.map(|(name, _)| name));
+    let mut table = Table::new("Cold start", names).note(format!(
         "{} clients arrive evenly over {:?}, one attempt each, then the application's port begins to \
          listen; rounds in turns: {rounds}. The server looks at that port every 100 ms. Before the row the machine \
          was {busy:.0} % busy.",
         arrivals.clients, arrivals.over
     ));
-    let since_look = [&ours, &axum].map(|found| found.since_look.iter().collect());
-    arrivals::add_to(&mut table, &[&ours.rounds, &axum.rounds]);
+    let since_look = found
+        .each_ref()
+        .map(|found| found.since_look.iter().collect());
+    arrivals::add_to(&mut table, &found.each_ref().map(|found| &found.rounds[..]));
     arrivals::add_times(&mut table, "look → first echo", &since_look);
     println!("{table}");
     upstream::run(options, arrivals).await
@@ -76,9 +90,9 @@ async fn with_ours(
     round(&server, &application, arrivals, opening).await
 }
 
-async fn with_axum(arrivals: Arrivals, opening: Duration) -> Result<(Round, Samples)> {
+async fn with_peer(peer: Peer, arrivals: Arrivals, opening: Duration) -> Result<(Round, Samples)> {
     let application = Port::reserve();
-    let server = Server::start(Peer::Axum, Opening::Port(application.address())).await?;
+    let server = Server::start(peer, Opening::Port(application.address())).await?;
     round(&server, &application, arrivals, opening).await
 }
 

@@ -24,6 +24,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::axum::Unready;
 use crate::{Result, process};
 
 const BIND_LIMIT: Duration = Duration::from_secs(20);
@@ -39,6 +40,10 @@ pub(crate) enum Peer {
     Ours,
     /// A plain axum handler that waits on a `watch` before it upgrades.
     Axum,
+    /// One that answers 503 as long as it would have to wait.
+    Refusing,
+    /// One that listens, and accepts nobody before it can serve.
+    Backlog,
     /// fastwebsockets, as its own example has it.
     FastWebSockets,
     /// tokio-tungstenite, the same.
@@ -50,7 +55,7 @@ pub(crate) enum Peer {
 impl Peer {
     /// Whether it knows no other way to have its clients wait.
     fn binds_late(self) -> bool {
-        !matches!(self, Self::Ours | Self::Axum)
+        matches!(self, Self::FastWebSockets | Self::Tungstenite | Self::Raw)
     }
 
     /// Whether its runtime has one thread: its own example's has, or the least is wanted.
@@ -96,7 +101,9 @@ pub(crate) async fn serve(peer: Peer, address: SocketAddr, opening: Opening) -> 
     }
     match peer {
         Peer::Ours => ours::serve(address, opening).await,
-        Peer::Axum => axum::serve(address, opening).await,
+        Peer::Axum => axum::serve(address, opening, Unready::Waits).await,
+        Peer::Refusing => axum::serve(address, opening, Unready::Refuses).await,
+        Peer::Backlog => axum::serve(address, opening, Unready::KeepsInBacklog).await,
         Peer::FastWebSockets => fastwebsockets::serve(address).await,
         Peer::Tungstenite => tungstenite::serve(address).await,
         Peer::Raw => raw::serve(address).await,
@@ -143,7 +150,11 @@ impl Server {
     /// Starts a peer, and returns once its port answers.
     pub(crate) async fn start(peer: Peer, opening: Opening) -> Result<Self> {
         let server = Self::start_on(peer, opening, Arc::new(Port::reserve()))?;
-        server.listening().await
+        match opening {
+            // Nobody can wait for its port.
+            Opening::Line | Opening::Port(_) if peer.binds_late() => Ok(server),
+            _ => server.listening().await,
+        }
     }
 
     /// Starts a peer on a port that others have before it or after it.
@@ -241,6 +252,8 @@ impl FromStr for Peer {
         match name {
             "ours" => Ok(Self::Ours),
             "axum" => Ok(Self::Axum),
+            "axum-503" => Ok(Self::Refusing),
+            "axum-backlog" => Ok(Self::Backlog),
             "fastwebsockets" => Ok(Self::FastWebSockets),
             "tokio-tungstenite" => Ok(Self::Tungstenite),
             "raw" => Ok(Self::Raw),
@@ -254,6 +267,8 @@ impl fmt::Display for Peer {
         f.write_str(match self {
             Self::Ours => "ours",
             Self::Axum => "axum",
+            Self::Refusing => "axum-503",
+            Self::Backlog => "axum-backlog",
             Self::FastWebSockets => "fastwebsockets",
             Self::Tungstenite => "tokio-tungstenite",
             Self::Raw => "raw",
