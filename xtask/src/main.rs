@@ -73,7 +73,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "ours beside others, in tables: [--quick] [guard|cold-start|holding]",
+        about: "ours beside others, in tables: [--quick] [guard|cold-start|holding|echo|idle|proxy|entry|process]",
         run: bench::run,
     },
     Command {
