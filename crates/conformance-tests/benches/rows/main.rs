@@ -39,17 +39,6 @@ use tokio::runtime::{Builder, Runtime};
 use crate::load::Exchange;
 use crate::peers::{Opening, Peer};
 
-const ROWS: [&str; 8] = [
-    "guard",
-    "cold-start",
-    "holding",
-    "echo",
-    "idle",
-    "proxy",
-    "entry",
-    "process",
-];
-
 /// What went wrong in a measurement: a program that did not start, a machine without descriptors.
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -104,7 +93,8 @@ fn main() -> Result<()> {
             println!("{messages} messages");
             Ok(())
         }
-        [row, ref rest @ ..] if ROWS.contains(&row) => {
+        // Flags are those of `cargo bench`.
+        [row, ref rest @ ..] if !row.starts_with('-') => {
             let options = options(rest)?;
             // Guards have what a server has by default. Clients have one thread, so that they leave the
             // servers a core of the two.
