@@ -5,8 +5,10 @@
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
-/// How much is read at once: a frame that the proxy passes on whole, or a thousand small ones.
-pub(crate) const READ_AT_ONCE: usize = 64 * 1024;
+use crate::frame::LONGEST_HEADER;
+
+/// How much is read at once: a frame of 64 KiB with its header, or a thousand small ones.
+pub(crate) const READ_AT_ONCE: usize = 64 * 1024 + LONGEST_HEADER;
 
 thread_local! {
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };

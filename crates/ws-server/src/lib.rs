@@ -81,6 +81,7 @@ mod conductor;
 mod connection;
 mod drain;
 mod error;
+mod frame;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

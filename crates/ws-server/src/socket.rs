@@ -1,11 +1,19 @@
 //! A WebSocket whose handshake is complete: tungstenite speaks the protocol, and what it reads and
 //! writes goes through here.
 //!
-//! tungstenite is given what `intake.rs` has read, and what is to be written waits in `outgoing.rs`
-//! until it is flushed: neither waits for anything, so the codec never does.
+//! ```text
+//! stream ─► intake ─┬─ a whole message in one frame ────────────────────┬─► message
+//!                   └─ anything else ─► course, to its end ─► tungstenite ┘
+//! stream ◄─ outgoing ◄─┬─ messages
+//!                      └─ control frames ◄─ tungstenite
+//! ```
+//!
+//! Neither intake nor outgoing waits for anything, so the codec never does.
 
+mod course;
 mod intake;
 mod outgoing;
+mod whole;
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -16,27 +24,27 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 
+use self::course::Course;
 use self::intake::Intake;
 use self::outgoing::Outgoing;
 pub(crate) use self::outgoing::WRITE_BATCH;
+use self::whole::whole_message;
 use crate::listener::Transport;
 use crate::settings::LimitSettings;
 
-/// What the codec takes at a time from what was read, into a buffer that stays resident for as long
-/// as a connection lives.
+/// What the codec takes at a time from what was read.
 const CODEC_BUFFER: usize = 1024;
 
-/// From which size on a message leaves the codec with a buffer that is not worth keeping.
-const LARGE: usize = 16 * 1024;
-
 pub(crate) struct Socket<T> {
-    codec: WebSocketContext,
+    /// Only while it knows something: what came of a message, or that one side has said goodbye.
+    codec: Option<Box<WebSocketContext>>,
     stream: T,
     intake: Intake,
     outgoing: Outgoing,
-    /// How many bytes the codec has got and, as far as is known, not made frames of: at least as many
-    /// as it really has.
-    in_codec: usize,
+    /// How far the codec has been given what was read.
+    course: Course,
+    max_message_size: usize,
+    max_frame_size: usize,
     /// There is nothing more to be read: the close handshake is over, or the connection is broken.
     ended: bool,
 }
@@ -44,16 +52,14 @@ pub(crate) struct Socket<T> {
 impl<T: Transport> Socket<T> {
     /// `early` was read from the stream behind the request.
     pub(crate) fn new(stream: T, early: Bytes, limits: &LimitSettings) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(CODEC_BUFFER)
-            .max_message_size(Some(limits.max_message_size))
-            .max_frame_size(Some(limits.max_frame_size));
         Self {
-            codec: WebSocketContext::new(Role::Server, Some(config)),
+            codec: None,
             stream,
             intake: Intake::new(early),
             outgoing: Outgoing::default(),
-            in_codec: 0,
+            course: Course::default(),
+            max_message_size: limits.max_message_size,
+            max_frame_size: limits.max_frame_size,
             ended: false,
         }
     }
@@ -73,21 +79,22 @@ impl<T: Transport> Socket<T> {
         if self.ended {
             return self.poll_end(cx);
         }
-        if self.in_codec == 0 && self.intake.is_empty() && self.codec.can_read() {
-            // To ask the stream costs a fraction of asking the codec, which would ask it, too.
-            ready!(self.intake.poll_fill(&mut self.stream, cx));
+        let can_read = self.codec.as_ref().is_none_or(|codec| codec.can_read());
+        if can_read && self.course.is_between_frames() {
+            if self.intake.is_empty() {
+                // To ask the stream costs a fraction of asking the codec, which would ask it, too.
+                ready!(self.intake.poll_fill(&mut self.stream, cx));
+            }
+            let largest = self.max_message_size.min(self.max_frame_size);
+            if self.course.is_between_messages()
+                && let Some((message, length)) = whole_message(self.intake.front(), largest)
+            {
+                self.intake.advance(length);
+                return Poll::Ready(Some(Ok(message)));
+            }
         }
         match self.with_codec(cx, |codec, now| codec.read(now)) {
-            Ok(frame) => {
-                self.in_codec = self.in_codec.saturating_sub(length_at_least(&frame));
-                if frame.len() > LARGE && self.in_codec == 0 && self.codec.can_write() {
-                    // Its buffer has grown to that size, and there is nothing in it.
-                    self.with_codec(cx, |codec, now| codec.flush(now))?;
-                    self.codec =
-                        WebSocketContext::new(Role::Server, Some(*self.codec.get_config()));
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
+            Ok(frame) => Poll::Ready(Some(Ok(frame))),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
                 self.ended = true;
@@ -141,10 +148,12 @@ impl<T: Transport> Socket<T> {
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match self.with_codec(cx, |codec, now| codec.flush(now)) {
-            // With the last there is to say.
-            Ok(()) | Err(Error::ConnectionClosed) => {}
-            Err(error) => return Poll::Ready(Err(error)),
+        if self.codec.is_some() {
+            match self.with_codec(cx, |codec, now| codec.flush(now)) {
+                // With the last there is to say.
+                Ok(()) | Err(Error::ConnectionClosed) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
         }
         let written = ready!(self.outgoing.poll_write(&mut self.stream, cx));
         Poll::Ready(written.map_err(Error::from))
@@ -176,36 +185,37 @@ impl<T: Transport> Socket<T> {
         cx: &mut Context<'_>,
         run: impl FnOnce(&mut WebSocketContext, &mut Now<'_, '_, T>) -> Result<R, Error>,
     ) -> Result<R, Error> {
+        let codec = self.codec.get_or_insert_with(|| {
+            let config = WebSocketConfig::default()
+                .read_buffer_size(CODEC_BUFFER)
+                .max_message_size(Some(self.max_message_size))
+                .max_frame_size(Some(self.max_frame_size));
+            WebSocketContext::new(Role::Server, Some(config)).into()
+        });
         let mut now = Now {
             stream: &mut self.stream,
             intake: &mut self.intake,
             outgoing: &mut self.outgoing,
-            in_codec: &mut self.in_codec,
+            course: &mut self.course,
             cx,
         };
-        run(&mut self.codec, &mut now)
+        let done = run(codec, &mut now)?;
+        if now.course.is_between_messages() && codec.can_write() {
+            // But for the answers that are due it is as a new one would be.
+            codec.flush(&mut now)?;
+            self.codec = None;
+        }
+        Ok(done)
     }
 }
 
-/// With how many bytes a client can send this, at the least.
-fn length_at_least(frame: &Frame) -> usize {
-    const MASK: usize = 4;
-    let payload = frame.len();
-    let header = match payload {
-        ..126 => 2,
-        126..65_536 => 4,
-        _ => 10,
-    };
-    header + MASK + payload
-}
-
 /// What there is to read and to write now, as the codec wants it: what would have to be waited for is
-/// an error to it.
+/// an error to it. Of what is read it gets one frame at a time.
 struct Now<'a, 'cx, T> {
     stream: &'a mut T,
     intake: &'a mut Intake,
     outgoing: &'a mut Outgoing,
-    in_codec: &'a mut usize,
+    course: &'a mut Course,
     cx: &'a mut Context<'cx>,
 }
 
@@ -214,8 +224,14 @@ impl<T: Transport> Read for Now<'_, '_, T> {
         if self.intake.is_empty() && self.intake.poll_fill(self.stream, self.cx).is_pending() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let given = self.intake.give(asked)?;
-        *self.in_codec += given;
+        let front = self.intake.front();
+        if front.is_empty() {
+            return self.intake.end();
+        }
+        let possible = front.len().min(asked.len());
+        let given = self.course.follow(&front[..possible]);
+        asked[..given].copy_from_slice(&front[..given]);
+        self.intake.advance(given);
         Ok(given)
     }
 }

@@ -3,23 +3,13 @@
 //! A pure state machine: bytes go in, in pieces of any size, and how many of them may be passed on
 //! comes out. Nothing but the code of a close is decoded: whatever extensions the two ends have agreed on stay theirs.
 
+use crate::frame::{CLOSE, Header, LONGEST_HEADER, opcode};
 use crate::metrics::Traffic;
 
 /// Frames up to this size are passed on whole or not at all, so that between any two of them, and
 /// whatever becomes of their sender, a close frame can be put in. Larger ones are passed on in
 /// pieces.
 pub(crate) const WHOLE: u64 = 64 * 1024;
-
-/// The longest header: two bytes, eight of length, four of mask.
-const LONGEST_HEADER: usize = 14;
-
-const CLOSE: u8 = 8;
-
-/// The bit of a message's last frame.
-const FINAL: u8 = 0x80;
-
-/// The bit of a frame whose payload is masked, as those of clients are.
-const MASKED: u8 = 0x80;
 
 /// What stands for the code of a close frame without one.
 const NO_CODE: u16 = 1005;
@@ -100,34 +90,33 @@ impl Frames {
                 self.passed.bytes += bytes;
                 continue;
             }
-            let is_close = || rest.first().is_some_and(|first| first & 0x0f == CLOSE);
+            let is_close = || rest.first().is_some_and(|first| opcode(*first) == CLOSE);
             if until == Until::Boundary || (until == Until::Close && is_close()) {
                 return Passable {
                     bytes: at,
                     wanted: 0,
                 };
             }
-            let Some((header, payload)) = header(rest) else {
+            let Some(header) = Header::read(rest) else {
                 return Passable {
                     bytes: at,
                     wanted: LONGEST_HEADER.min(rest.len() + 1),
                 };
             };
-            let whole = payload.saturating_add(header as u64);
-            if payload <= WHOLE && (rest.len() as u64) < whole {
+            let whole = header.payload.saturating_add(header.length as u64);
+            if header.payload <= WHOLE && (rest.len() as u64) < whole {
                 return Passable {
                     bytes: at,
-                    wanted: header + payload as usize,
+                    wanted: whole as usize,
                 };
             }
             self.missing = whole;
-            let opcode = rest[0] & 0x0f;
-            if opcode == CLOSE {
-                self.closed = Some(close_code(rest, header, payload));
-            } else if opcode < CLOSE {
+            if header.is_close() {
+                self.closed = Some(close_code(&header, rest));
+            } else if header.is_data() {
                 self.whole = Traffic {
-                    messages: u64::from(rest[0] & FINAL != 0),
-                    bytes: payload,
+                    messages: u64::from(header.is_final()),
+                    bytes: header.payload,
                 };
             }
         }
@@ -136,32 +125,13 @@ impl Frames {
 
 /// The code in the close frame that `bytes` begin with. Of one that is too large to be one, and so comes
 /// in pieces, as much as there is.
-fn close_code(bytes: &[u8], header: usize, payload: u64) -> u16 {
-    let code = bytes.get(header..header + 2).filter(|_| payload >= 2);
-    let Some(&[high, low]) = code else {
+fn close_code(header: &Header, bytes: &[u8]) -> u16 {
+    let code = bytes.get(header.length..header.length + 2);
+    let Some(&[high, low]) = code.filter(|_| header.payload >= 2) else {
         return NO_CODE;
     };
-    let mask = match bytes[1] & MASKED {
-        0 => [0, 0],
-        _ => [bytes[header - 4], bytes[header - 3]],
-    };
+    let mask = header.mask.unwrap_or_default();
     u16::from_be_bytes([high ^ mask[0], low ^ mask[1]])
-}
-
-/// The length of the header that `bytes` begin with, and of the payload behind it.
-fn header(bytes: &[u8]) -> Option<(usize, u64)> {
-    let second = *bytes.get(1)?;
-    let (length_bytes, payload) = match second & 0x7f {
-        126 => (
-            2,
-            u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
-        ),
-        127 => (8, u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)),
-        short => (0, u64::from(short)),
-    };
-    let mask = if second & MASKED == 0 { 0 } else { 4 };
-    let header = 2 + length_bytes + mask;
-    (bytes.len() >= header).then_some((header, payload))
 }
 
 /// Whether a frame is masked: those of clients are.

@@ -66,27 +66,31 @@ impl Intake {
         Poll::Ready(())
     }
 
-    /// Gives the next bytes, as many as there are and as are asked for; none, at the end.
-    pub(super) fn give(&mut self, asked: &mut [u8]) -> io::Result<usize> {
-        if !self.kept.is_empty() {
-            let length = self.kept.len().min(asked.len());
-            self.kept.copy_to_slice(&mut asked[..length]);
+    /// The next bytes: as many as are there in one piece.
+    pub(super) fn front(&self) -> &[u8] {
+        match &self.lent {
+            _ if !self.kept.is_empty() => &self.kept,
+            Some(buffer) => &buffer[self.rest.clone()],
+            None => &[],
+        }
+    }
+
+    /// So many of the [front](Self::front) are given.
+    pub(super) fn advance(&mut self, given: usize) {
+        if self.kept.is_empty() {
+            self.rest.start += given;
+        } else {
+            self.kept.advance(given);
             if self.kept.is_empty() {
                 // Its memory goes with it.
                 self.kept = Bytes::new();
             }
-            return Ok(length);
         }
-        match &self.lent {
-            Some(buffer) if !self.rest.is_empty() => {
-                let from = &buffer[self.rest.clone()];
-                let length = from.len().min(asked.len());
-                asked[..length].copy_from_slice(&from[..length]);
-                self.rest.start += length;
-                Ok(length)
-            }
-            _ => self.end.take().unwrap_or(Ok(0)),
-        }
+    }
+
+    /// How the stream ended, behind all that came: with nothing more, or a fault. Told once.
+    pub(super) fn end(&mut self) -> io::Result<usize> {
+        self.end.take().unwrap_or(Ok(0))
     }
 
     /// Pauses: the buffer is given back, and what is left in it kept.

@@ -10,9 +10,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 
+use crate::frame::put_header;
 use crate::listener::Transport;
 
 /// From how many bytes on what waits is written without waiting for more.
@@ -41,17 +41,10 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Appends a whole message. A server's frames have no mask.
+    /// Appends a whole message.
     pub(super) fn push(&mut self, kind: Data, payload: Bytes) {
-        let header = FrameHeader {
-            is_final: true,
-            opcode: OpCode::Data(kind),
-            ..FrameHeader::default()
-        };
         let buffer = self.open();
-        header
-            .format(payload.len() as u64, buffer)
-            .expect("a buffer takes everything");
+        put_header(kind, payload.len(), buffer);
         if payload.len() < LARGE {
             buffer.extend_from_slice(&payload);
         } else {
@@ -70,8 +63,10 @@ impl Outgoing {
             self.buffer = SHARED.take();
             self.is_lent = true;
         }
-        self.buffer
-            .extend_from_slice(&std::mem::take(&mut self.last));
+        if !self.last.is_empty() {
+            self.buffer
+                .extend_from_slice(&std::mem::take(&mut self.last));
+        }
         &mut self.buffer
     }
 

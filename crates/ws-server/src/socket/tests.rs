@@ -1,3 +1,5 @@
+mod beside_codec;
+
 use futures::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -112,6 +114,20 @@ async fn a_goodbye_without_a_code_is_answered_and_is_the_end() {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.expect("it is open");
     assert_eq!(answer, [0x88, 0]);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_with_the_next_flush() {
+    let (mut client, server) = duplex(1024);
+    let mut socket = Socket::new(server, Bytes::new(), &LimitSettings::default());
+    let ping = [0x89, 0x81, 0, 0, 0, 0, 7];
+    client.write_all(&ping).await.expect("there is room");
+    assert!(matches!(socket.next().await, Some(Ok(Frame::Ping(_)))));
+    socket.flush().await.expect("there is room");
+    let mut answer = [0; 3];
+    let read = client.read_exact(&mut answer).now_or_never();
+    read.expect("it is written").expect("it is open");
+    assert_eq!(answer, [0x8a, 1, 7]);
 }
 
 #[tokio::test]
