@@ -103,6 +103,7 @@ impl Drain {
             id,
             live: Arc::clone(&self.live),
             told,
+            is_awaited: false,
         }
     }
 
@@ -149,11 +150,18 @@ pub(crate) struct Stopping {
     id: u64,
     live: Arc<Live>,
     told: oneshot::Receiver<Stop>,
+    /// What is told wakes the task that polls this.
+    is_awaited: bool,
 }
 
 impl Stopping {
-    /// Resolves when the connection has to stop; not to be polled again after that.
+    /// Resolves when the connection has to stop; not to be polled again after that, and always by the
+    /// same task.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        if self.is_awaited && self.told.is_empty() {
+            return Poll::Pending;
+        }
+        self.is_awaited = true;
         match Pin::new(&mut self.told).poll(cx) {
             Poll::Ready(Ok(stop)) => Poll::Ready(stop),
             // Only `drop` takes the other half away unused.

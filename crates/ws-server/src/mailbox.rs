@@ -49,13 +49,14 @@ struct Inner {
 /// With what the handler's side wants the connection closed.
 pub(crate) type Close = (CloseCode, Utf8Bytes);
 
-/// What the session finds when it has nothing more to do.
-pub(crate) enum Rest {
-    /// Nothing: it is woken once there is.
-    Sleep,
-    /// There is something to write, or room to read into.
-    Work,
-    Close(Close),
+/// What the session learns as it rests.
+pub(crate) struct Rest {
+    /// How much it has read ahead of the handler.
+    pub(crate) ahead: Size,
+    /// More waits to be written than it has taken.
+    pub(crate) more: bool,
+    /// Given out once.
+    pub(crate) close: Option<Close>,
 }
 
 impl Mailbox {
@@ -174,17 +175,16 @@ impl Mailbox {
 
     // The session's side.
 
-    /// The session is at work: it looks for itself before it rests, and need not be woken. Returns
-    /// how much it has read ahead of the handler.
-    pub(crate) fn begin(&self) -> Size {
-        let mut inner = self.inner.lock();
-        inner.session.rise();
-        inner.ahead()
+    /// The session is at work: it looks for itself before it rests, and need not be woken.
+    pub(crate) fn rise(&self) {
+        self.inner.lock().session.rise();
     }
 
-    /// Gives messages to the handler, which the session polls next if it shares its task.
+    /// Gives messages to the handler, which the session polls next if it shares its task; the session
+    /// has [risen](Self::rise).
     pub(crate) fn deliver(&self, cx: &Context<'_>, came: &mut Batch) {
         self.locked(|inner| {
+            inner.session.rise();
             inner.inbox.append(came);
             if inner.receiver.is(cx) {
                 inner.receiver.rise();
@@ -194,40 +194,33 @@ impl Mailbox {
     }
 
     /// Fills `leaving`, which is empty, with the next messages to be written: with all of them, or at
-    /// least with as many as are written at once.
-    pub(crate) fn next_to_write(&self, leaving: &mut Batch) {
+    /// least with as many as are written at once. Whether there are more.
+    pub(crate) fn next_to_write(&self, leaving: &mut Batch) -> bool {
         self.locked(|inner| {
-            if inner.outbox.bytes() <= BATCH_BYTES {
-                leaving.append(&mut inner.outbox);
-            } else {
-                while leaving.bytes() < BATCH_BYTES
-                    && let Some(message) = inner.outbox.pop()
-                {
-                    leaving.push(message);
-                }
+            inner.next_to_write(leaving, self.send_limit);
+            !inner.outbox.is_empty()
+        })
+    }
+
+    /// The session rests: from now on `cx` is woken once there is something to do for it. What there
+    /// is already it learns, and where it can write it [takes](Self::next_to_write) what waits for that
+    /// with it.
+    pub(crate) fn rest(&self, cx: &Context<'_>, can_write: bool, leaving: &mut Batch) -> Rest {
+        self.locked(|inner| {
+            inner.session.sleep(cx);
+            if can_write {
+                inner.next_to_write(leaving, self.send_limit);
             }
-            if inner.outbox.bytes() <= self.send_limit {
-                inner.wake_senders();
+            Rest {
+                ahead: inner.ahead(),
+                more: !inner.outbox.is_empty(),
+                close: inner.close.take(),
             }
-        });
+        })
     }
 
     pub(crate) fn asked_to_close(&self) -> Option<Close> {
         self.inner.lock().close.take()
-    }
-
-    /// Whether the session may rest: then `cx` is woken once there is something to do for it.
-    /// `wants_room` and `can_write` say what would be something to do.
-    pub(crate) fn rest(&self, cx: &Context<'_>, wants_room: bool, can_write: bool) -> Rest {
-        let mut inner = self.inner.lock();
-        if let Some(close) = inner.close.take() {
-            return Rest::Close(close);
-        }
-        if (can_write && !inner.outbox.is_empty()) || (wants_room && !inner.ahead().is_full()) {
-            return Rest::Work;
-        }
-        inner.session.sleep(cx);
-        Rest::Sleep
     }
 
     /// There is no session any more; its task's memory is not kept for it.
@@ -256,6 +249,21 @@ impl Mailbox {
 }
 
 impl Inner {
+    fn next_to_write(&mut self, leaving: &mut Batch, send_limit: usize) {
+        if self.outbox.bytes() <= BATCH_BYTES {
+            leaving.append(&mut self.outbox);
+        } else {
+            while leaving.bytes() < BATCH_BYTES
+                && let Some(message) = self.outbox.pop()
+            {
+                leaving.push(message);
+            }
+        }
+        if self.outbox.bytes() <= send_limit {
+            self.wake_senders();
+        }
+    }
+
     /// What the handler has not looked at, as far as is known.
     fn ahead(&self) -> Size {
         self.inbox.size() + self.taken
@@ -297,7 +305,7 @@ impl Inner {
     }
 
     fn wake_senders(&mut self) {
-        self.woken.senders = std::mem::take(&mut self.senders);
+        self.woken.senders.append(&mut self.senders);
     }
 }
 

@@ -31,7 +31,7 @@ use crate::answer::{LINGER, linger};
 use crate::drain::{Stop, Stopping};
 use crate::handler::BoxError;
 use crate::listener::Transport;
-use crate::mailbox::{Batch, Mailbox, Rest};
+use crate::mailbox::{Batch, Mailbox, Rest, Size};
 use crate::message::{Message, Utf8Bytes};
 use crate::metrics::By;
 use crate::settings::LimitSettings;
@@ -67,8 +67,12 @@ pub(crate) struct Session<T> {
     mailbox: Arc<Mailbox>,
     /// What was read and the mailbox has not got yet.
     came: Batch,
+    /// How much the handler had not looked at when the session last rested.
+    ahead: Size,
     /// What the mailbox gave and is not written yet.
     leaving: Batch,
+    /// The mailbox has more to be written.
+    more: bool,
     work: Work,
     stopping: Stopping,
     stage: Stage,
@@ -86,6 +90,8 @@ pub(crate) struct Session<T> {
     pongs: usize,
     keep_alive: KeepAlive,
     timer: Pin<Box<Sleep>>,
+    /// The timer wakes this task once its time has come.
+    is_timed: bool,
     /// Last, since whoever is registered may still have a socket.
     visit: Visit,
 }
@@ -105,7 +111,9 @@ impl<T: Transport> Session<T> {
             socket,
             mailbox,
             came: Batch::default(),
+            ahead: Size::default(),
             leaving: Batch::default(),
+            more: false,
             work: Work::new(handler),
             stopping,
             stage: Stage::Open,
@@ -117,6 +125,7 @@ impl<T: Transport> Session<T> {
             unflushed: false,
             pongs: 0,
             timer: Box::pin(sleep_until(keep_alive.next_due().unwrap_or(now + NEVER))),
+            is_timed: false,
             keep_alive,
             visit,
         }
@@ -151,29 +160,21 @@ impl<T: Transport> Session<T> {
             // Behind the reading: what had come before counts as accepted.
             self.heed_stop(cx);
             let mut again = self.run_handler(cx);
+            again |= self.rest(cx);
             again |= self.write(cx);
             again |= self.heed_time(cx);
             if matches!(self.stage, Stage::Over) {
                 return Poll::Ready(());
             }
-            if again {
-                continue;
-            }
-            let can_write = !self.blocked && !self.client_closed;
-            match self.mailbox.rest(cx, self.wants_room, can_write) {
-                Rest::Sleep => {
-                    self.visit.settle();
-                    return Poll::Pending;
-                }
-                Rest::Work => {}
-                Rest::Close((code, reason)) => self.close(code, reason),
+            if !again {
+                self.visit.settle();
+                return Poll::Pending;
             }
         }
     }
 
     /// Reads what has come and gives it to the handler, as long as there is room.
     fn read(&mut self, cx: &mut Context<'_>) {
-        let ahead = self.mailbox.begin();
         // A socket that gives nothing more wants no room for it.
         self.wants_room = false;
         let end = loop {
@@ -181,7 +182,7 @@ impl<T: Transport> Session<T> {
                 break None;
             }
             self.wants_room =
-                matches!(self.stage, Stage::Open) && (ahead + self.came.size()).is_full();
+                matches!(self.stage, Stage::Open) && (self.ahead + self.came.size()).is_full();
             // Behind the client's answer to our close the socket ends at once, written or not.
             let is_answered = matches!(self.stage, Stage::Closing { .. }) && self.client_closed;
             let must_flush = self.pongs >= MAX_PONGS || (is_answered && self.unflushed);
@@ -204,7 +205,9 @@ impl<T: Transport> Session<T> {
             }
         };
         self.socket.stop_reading();
-        if !self.came.is_empty() {
+        if self.came.is_empty() {
+            self.mailbox.rise();
+        } else {
             self.mailbox.deliver(cx, &mut self.came);
         }
         // Behind what came before it.
@@ -322,7 +325,23 @@ impl<T: Transport> Session<T> {
         self.mailbox.end_outbox();
     }
 
+    /// Takes what the handler wants to be written, or done: whatever it wants from now on wakes this
+    /// task. Whether there is room to read again.
+    fn rest(&mut self, cx: &Context<'_>) -> bool {
+        let can_write = !self.blocked && !self.client_closed && self.leaving.is_empty();
+        let Rest { ahead, more, close } = self.mailbox.rest(cx, can_write, &mut self.leaving);
+        (self.ahead, self.more) = (ahead, more);
+        if let Some((code, reason)) = close {
+            self.close(code, reason);
+        }
+        self.wants_room && !ahead.is_full()
+    }
+
     fn heed_time(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_timed && !self.timer.is_elapsed() {
+            // To ask costs a fraction of polling it, which would have it wake the same task.
+            return false;
+        }
         let mut again = false;
         while self.timer.as_mut().poll_unpin(cx).is_ready() {
             let now = Instant::now();
@@ -348,9 +367,10 @@ impl<T: Transport> Session<T> {
             again |= !matches!(self.stage, Stage::Open);
             self.rearm();
             if matches!(self.stage, Stage::Over) {
-                break;
+                return again;
             }
         }
+        self.is_timed = true;
         again
     }
 
@@ -364,6 +384,7 @@ impl<T: Transport> Session<T> {
         self.timer
             .as_mut()
             .reset(next.unwrap_or_else(|| Instant::now() + NEVER));
+        self.is_timed = false;
     }
 }
 

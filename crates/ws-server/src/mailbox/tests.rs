@@ -38,11 +38,11 @@ fn a_session_that_waits_for_room_is_woken_as_soon_as_there_is_some() {
     assert!(recv().is_ready());
     deliver(AHEAD_MESSAGES - 100);
     // What was taken may still lie unread.
-    assert!(mailbox.begin().is_full());
-    assert!(matches!(mailbox.rest(&session, true, true), Rest::Sleep));
+    let mut leaving = Batch::default();
+    assert!(mailbox.rest(&session, true, &mut leaving).ahead.is_full());
     assert!(recv().is_ready());
     assert_eq!(woken.1.load(Ordering::Relaxed), 1);
-    assert!(!mailbox.begin().is_full());
+    assert!(!mailbox.rest(&session, true, &mut leaving).ahead.is_full());
 }
 
 #[test]
@@ -62,13 +62,13 @@ fn nobody_is_woken_under_the_lock() {
     let mut came = Batch::default();
     came.push("in".into());
     mailbox.deliver(&delivers, &mut came);
-    assert!(matches!(mailbox.rest(&waits, false, true), Rest::Sleep));
+    let mut leaving = Batch::default();
+    assert!(!mailbox.rest(&waits, true, &mut leaving).more);
     assert_eq!(mailbox.send_now("out".into()), Ok(()));
     let mut more = Some("more".into());
     assert!(mailbox.poll_send(&mut waits, &mut more).is_pending());
-    mailbox.next_to_write(&mut unread);
-    assert!(!unread.is_empty());
-    assert!(matches!(mailbox.rest(&waits, false, true), Rest::Sleep));
+    assert!(!mailbox.rest(&waits, true, &mut leaving).more);
+    assert!(!leaving.is_empty());
     mailbox.close(CloseCode::Normal, Utf8Bytes::default());
     assert_eq!(locks.1.load(Ordering::Relaxed), 4);
 }

@@ -62,8 +62,8 @@ impl<T: Transport> Session<T> {
         if self.keep_alive.take_ping() {
             return Some(Frame::Ping(Bytes::new()));
         }
-        if self.leaving.is_empty() {
-            self.mailbox.next_to_write(&mut self.leaving);
+        if self.leaving.is_empty() && self.more {
+            self.more = self.mailbox.next_to_write(&mut self.leaving);
         }
         if let Some(message) = self.leaving.pop() {
             self.keep_alive.active(Instant::now);
