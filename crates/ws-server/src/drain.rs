@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
@@ -162,7 +162,8 @@ impl Stopping {
             return Poll::Pending;
         }
         self.is_awaited = true;
-        match Pin::new(&mut self.told).poll(cx) {
+        // However much the task has done in this turn: what was not polled wakes nobody.
+        match unconstrained(&mut self.told).poll_unpin(cx) {
             Poll::Ready(Ok(stop)) => Poll::Ready(stop),
             // Only `drop` takes the other half away unused.
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,

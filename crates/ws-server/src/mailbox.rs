@@ -180,8 +180,13 @@ impl Mailbox {
         self.inner.lock().session.rise();
     }
 
-    /// Gives messages to the handler, which the session polls next if it shares its task; the session
-    /// has [risen](Self::rise).
+    /// How much the session has read ahead of the handler.
+    pub(crate) fn ahead(&self) -> Size {
+        self.inner.lock().ahead()
+    }
+
+    /// The session [rises](Self::rise), and gives messages to the handler, which it polls next if they
+    /// share a task.
     pub(crate) fn deliver(&self, cx: &Context<'_>, came: &mut Batch) {
         self.locked(|inner| {
             inner.session.rise();
@@ -305,7 +310,9 @@ impl Inner {
     }
 
     fn wake_senders(&mut self) {
-        self.woken.senders.append(&mut self.senders);
+        if !self.senders.is_empty() {
+            self.woken.senders = std::mem::take(&mut self.senders);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join};
 use tokio::io::AsyncWriteExt;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -67,11 +68,11 @@ pub(crate) struct Session<T> {
     mailbox: Arc<Mailbox>,
     /// What was read and the mailbox has not got yet.
     came: Batch,
-    /// How much the handler had not looked at when the session last rested.
+    /// How much the handler had not looked at when the mailbox was last asked: by now it may be less.
     ahead: Size,
     /// What the mailbox gave and is not written yet.
     leaving: Batch,
-    /// The mailbox has more to be written.
+    /// The mailbox had more to be written when it was last asked.
     more: bool,
     work: Work,
     stopping: Stopping,
@@ -109,9 +110,9 @@ impl<T: Transport> Session<T> {
         let keep_alive = KeepAlive::new(now, limits);
         Self {
             socket,
+            ahead: mailbox.ahead(),
             mailbox,
             came: Batch::default(),
-            ahead: Size::default(),
             leaving: Batch::default(),
             more: false,
             work: Work::new(handler),
@@ -175,6 +176,9 @@ impl<T: Transport> Session<T> {
 
     /// Reads what has come and gives it to the handler, as long as there is room.
     fn read(&mut self, cx: &mut Context<'_>) {
+        if self.ahead.is_full() {
+            self.ahead = self.mailbox.ahead();
+        }
         // A socket that gives nothing more wants no room for it.
         self.wants_room = false;
         let end = loop {
@@ -326,15 +330,16 @@ impl<T: Transport> Session<T> {
     }
 
     /// Takes what the handler wants to be written, or done: whatever it wants from now on wakes this
-    /// task. Whether there is room to read again.
+    /// task. Whether there is something to read for now: there is room, or an answer is waited for.
     fn rest(&mut self, cx: &Context<'_>) -> bool {
         let can_write = !self.blocked && !self.client_closed && self.leaving.is_empty();
         let Rest { ahead, more, close } = self.mailbox.rest(cx, can_write, &mut self.leaving);
         (self.ahead, self.more) = (ahead, more);
-        if let Some((code, reason)) = close {
-            self.close(code, reason);
-        }
-        self.wants_room && !ahead.is_full()
+        let Some((code, reason)) = close else {
+            return self.wants_room && !ahead.is_full();
+        };
+        self.close(code, reason);
+        true
     }
 
     fn heed_time(&mut self, cx: &mut Context<'_>) -> bool {
@@ -343,7 +348,8 @@ impl<T: Transport> Session<T> {
             return false;
         }
         let mut again = false;
-        while self.timer.as_mut().poll_unpin(cx).is_ready() {
+        // However much the handler has done in this turn: a timer that was not polled wakes nobody.
+        while unconstrained(self.timer.as_mut()).poll_unpin(cx).is_ready() {
             let now = Instant::now();
             match &mut self.stage {
                 Stage::Finishing { until, .. } if *until <= now => {

@@ -1,5 +1,5 @@
-//! A WebSocket whose handshake is complete: tungstenite speaks the protocol, and what it reads and
-//! writes goes through here.
+//! A WebSocket whose handshake is complete: messages that come whole are read here, and all are written
+//! here; whatever else the protocol has is tungstenite's.
 //!
 //! ```text
 //! stream ─► intake ─┬─ a whole message in one frame ────────────────────┬─► message
@@ -36,7 +36,8 @@ use crate::settings::LimitSettings;
 const CODEC_BUFFER: usize = 1024;
 
 pub(crate) struct Socket<T> {
-    /// Only while it knows something: what came of a message, or that one side has said goodbye.
+    /// Only while it knows something: what came of a message or a frame, that one side has said goodbye, or
+    /// that the client broke the protocol.
     codec: Option<Box<WebSocketContext>>,
     stream: T,
     intake: Intake,
@@ -94,7 +95,7 @@ impl<T: Transport> Socket<T> {
             }
         }
         match self.with_codec(cx, |codec, now| codec.read(now)) {
-            Ok(frame) => Poll::Ready(Some(Ok(frame))),
+            Ok(frame) => Poll::Ready(Some(Ok(without_buffer(frame)))),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
                 self.ended = true;
@@ -206,6 +207,18 @@ impl<T: Transport> Socket<T> {
             self.codec = None;
         }
         Ok(done)
+    }
+}
+
+/// The codec gives out its buffer with the message that lies in it: a small one is copied, so that whoever
+/// keeps it does not keep more than it.
+fn without_buffer(frame: Frame) -> Frame {
+    match frame {
+        Frame::Text(text) if text.len() < CODEC_BUFFER => Frame::text(text.as_str()),
+        Frame::Binary(bytes) if bytes.len() < CODEC_BUFFER => {
+            Frame::Binary(Bytes::copy_from_slice(&bytes))
+        }
+        other => other,
     }
 }
 

@@ -37,6 +37,25 @@ async fn s11_a_close_without_a_code_is_answered_without_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn s11_the_answer_to_a_close_is_read_however_much_nobody_has_read_before_it() {
+    let server = Running::in_memory(server(|_| {}).handler(|connection: Connection| async {
+        tokio::spawn(async move {
+            sleep(secs(1)).await;
+            connection.close(4000, "enough");
+            pending::<()>().await;
+        });
+        pending::<()>().await
+    }));
+    let mut client = server.client().await;
+    let begun = Instant::now();
+    for number in 0..300 {
+        client.says(&number.to_string()).await;
+    }
+    assert_eq!(client.is_closed().await, (4000, "enough".to_owned()));
+    assert_eq!(begun.elapsed(), secs(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn s11_what_a_client_sent_before_its_close_reaches_the_handler_in_order() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let server = Running::in_memory(server(|_| {}).handler(move |mut connection: Connection| {

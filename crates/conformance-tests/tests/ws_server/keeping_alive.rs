@@ -1,8 +1,11 @@
 //! S12: pings, the answers to them, and idle connections, to the millisecond.
 
+use std::future::pending;
+
 use conformance_tests::client::{Client, frame};
 use tokio::io::DuplexStream;
-use tokio::time::sleep;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 use ws_server::{Closed, Connection};
 
 use super::*;
@@ -21,6 +24,20 @@ async fn s12_a_ping_comes_every_25_s_and_who_answers_stays() {
         assert_eq!(when(hears_ping(&mut client)).await, secs(25));
     }
     client.is_echoed("hello").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s12_pings_come_however_much_the_handler_does_at_first() {
+    let server = Running::in_memory(server(|_| {}).handler(|_: Connection| async {
+        // More than tokio lets a task do in one turn.
+        let (backlog, mut replay) = mpsc::unbounded_channel();
+        (0..1000).for_each(|number| backlog.send(number).expect("it is open"));
+        while replay.recv().await < Some(999) {}
+        pending::<()>().await
+    }));
+    let mut client = server.client().await;
+    let pinged = timeout(secs(26), hears_ping(&mut client)).await;
+    pinged.expect("it is looked for");
 }
 
 #[tokio::test(start_paused = true)]
