@@ -114,9 +114,10 @@ fn judge_close(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
     let Some(closed) = &visit.closed else {
         let limits = &facts.scenario.settings.limits;
         let pinged = !limits.ping_interval.is_zero();
-        // Who answers no ping, or takes no goodbye, is lost to the server (S12).
         let idle = !limits.idle_timeout.is_zero();
-        return match visit.stalled && (pinged || idle) {
+        let drained = facts.drains_from.is_some();
+        // Who answers no ping, or takes no goodbye, is lost to the server (S12).
+        return match visit.stalled && (pinged || idle || drained) {
             true => Ok(()),
             false => Err("S12: a WebSocket ends without a close frame".to_owned()),
         };

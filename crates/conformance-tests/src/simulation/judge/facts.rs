@@ -89,6 +89,12 @@ impl<'a> Facts<'a> {
         Some(begin + self.scenario.settings.shutdown.drain)
     }
 
+    /// The longest that undoing the steps may take, one after the other, once everybody is gone.
+    pub(super) fn undoing(&self) -> Duration {
+        let steps = self.scenario.steps.iter();
+        steps.filter_map(|step| step.undoing).sum()
+    }
+
     /// Whether startup fails before, or when, it is told to stop.
     pub(super) fn fails(&self) -> Option<&(Moment, String)> {
         let stopped = self.ledger.stopped;
@@ -128,7 +134,9 @@ impl<'a> Facts<'a> {
             return visit.answered;
         }
         let refused = visit.closed.as_ref().map(|closed| closed.at);
-        let refused = refused.or(visit.answered.filter(|_| !visit.is_open()));
+        // What it does not read may be its 101 as well.
+        let is_refused = visit.status().is_some() && !visit.is_open();
+        let refused = refused.or(visit.answered.filter(|_| is_refused));
         [self.served(visit), refused].into_iter().flatten().min()
     }
 }

@@ -26,12 +26,13 @@ fn is_not_early(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
         ));
     }
     if let Some(monitor) = &facts.scenario.monitor {
-        let since = served.at.saturating_sub(facts.look());
         // Whoever has passed a gate that was open is served, an upstream's patience later at most.
-        let since = match facts.scenario.is_proxy() {
-            true => visit.arrived.map_or(since, |arrived| arrived.at.min(since)),
-            false => since,
+        let passed = match (facts.scenario.is_proxy(), visit.arrived) {
+            (true, Some(arrived)) => arrived.at.min(served.at),
+            _ => served.at,
         };
+        // What the gate knew then was as old as a look.
+        let since = passed.saturating_sub(facts.look());
         if !monitor.holds_within(since, served.at) {
             return Err(format!(
                 "G9: served at {:?}, where the monitor says no",

@@ -63,8 +63,10 @@ fn is_heard_in_time(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
 fn is_cut_off_in_time(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
     let limit = visit.connected.at + facts.scenario.settings.limits.handshake_timeout;
     let slow = visit.arrived.is_none_or(|arrived| arrived.at > limit);
-    // When the drain is over, whoever is left is dropped, also before its time to ask is.
-    let dropped = facts.drain_is_over().is_some_and(|over| over <= limit);
+    // When the drain is over, or nobody is left who has asked, whoever has not is dropped, also before its
+    // time to ask is.
+    let dropped = facts.drain_is_over().is_some_and(|over| over <= limit)
+        || facts.ended().at.saturating_sub(facts.undoing()) <= limit;
     let there = was_there_until(facts, visit) > limit && visit.end != End::NobodyThere;
     match slow && there && !dropped && visit.answered.is_none_or(|it| it.at > limit) {
         false => Ok(()),

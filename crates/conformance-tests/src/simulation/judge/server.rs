@@ -28,12 +28,7 @@ pub(super) fn judge(facts: &Facts<'_>, faults: &mut Vec<String>) {
             facts.outcome()
         ));
     }
-    let undoing: Duration = facts
-        .scenario
-        .steps
-        .iter()
-        .filter_map(|step| step.undoing)
-        .sum();
+    let undoing = facts.undoing();
     let settings = &facts.scenario.settings;
     let (from, least, most) = match (facts.fails(), facts.drains_from) {
         (Some((failed, _)), _) => {

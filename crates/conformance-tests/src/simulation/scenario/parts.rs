@@ -46,8 +46,9 @@ impl Monitor {
         earlier.is_some_and(|(_, holds)| *holds)
     }
 
-    /// Whether it holds at any moment of that time.
+    /// Whether it holds at any moment of that time, or up to its begin.
     pub(crate) fn holds_within(&self, from: Duration, to: Duration) -> bool {
+        let from = from.saturating_sub(Duration::from_nanos(1));
         let changes = self.holds.iter().filter(|(at, _)| (from..=to).contains(at));
         self.holds_at(from) || changes.into_iter().any(|(_, holds)| *holds)
     }
