@@ -44,7 +44,7 @@ async fn s11_the_answer_to_a_close_is_read_however_much_nobody_has_read_before_i
             connection.close(4000, "enough");
             pending::<()>().await;
         });
-        pending::<()>().await
+        pending::<()>().await;
     }));
     let mut client = server.client().await;
     let begun = Instant::now();

@@ -33,7 +33,7 @@ async fn s12_pings_come_however_much_the_handler_does_at_first() {
         let (backlog, mut replay) = mpsc::unbounded_channel();
         (0..1000).for_each(|number| backlog.send(number).expect("it is open"));
         while replay.recv().await < Some(999) {}
-        pending::<()>().await
+        pending::<()>().await;
     }));
     let mut client = server.client().await;
     let pinged = timeout(secs(26), hears_ping(&mut client)).await;
