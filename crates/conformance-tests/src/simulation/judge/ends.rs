@@ -79,8 +79,9 @@ fn is_dropped(facts: &Facts<'_>, visit: &Visit) -> bool {
     // Whoever waits for the upstream's answer at the end of the drain is left, too ("The spread of a
     // drain").
     let asking = facts.scenario.is_proxy() && facts.drain_is_over() == Some(at);
-    // Whoever connects in the very moment in which the process ends may just be accepted.
-    let late = visit.connected.at == at && at >= facts.ended().at;
+    // Whoever connects, or has asked, in the very moment in which the process ends may just be accepted.
+    let asked = visit.arrived.is_some_and(|arrived| arrived.at == at);
+    let late = (visit.connected.at == at || asked) && at >= facts.ended().at;
     let has_reason =
         late || visit.stalled || visit.arrived.is_none() || asking || is_aborted(facts);
     ends_now && ((unheard && has_reason) || visit.closed.is_some())
