@@ -154,12 +154,16 @@ fn judge_close(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
 fn is_idle(facts: &Facts<'_>, visit: &Visit) -> bool {
     let limit = facts.scenario.settings.limits.idle_timeout;
     let read = visit.said.iter().filter_map(|said| said.read);
-    let last = read.chain(facts.served(visit)).max();
-    let closed = visit.closed.as_ref().map(|closed| closed.at.at);
-    !limit.is_zero()
-        && last
-            .zip(closed)
-            .is_some_and(|(last, closed)| last.at + limit <= closed)
+    let mut active: Vec<_> = read.chain(facts.served(visit)).map(|it| it.at).collect();
+    active.sort_unstable();
+    active.extend(visit.closed.as_ref().map(|closed| closed.at.at));
+    let mut pauses = active.windows(2).map(|two| two[1].saturating_sub(two[0]));
+    let idle = match visit.stalled {
+        // It was told when it did not listen, and may have said more since.
+        true => pauses.any(|pause| pause >= limit),
+        false => pauses.next_back().is_some_and(|pause| pause >= limit),
+    };
+    !limit.is_zero() && idle
 }
 
 /// Whether it has asked for one of these.
