@@ -113,7 +113,7 @@ fn judge_rest(facts: &Facts<'_>, status: &Value, faults: &mut Vec<String>) {
         let unsure = match facts.scenario.refuses_with_close() || facts.scenario.holds_frames() {
             true => facts
                 .callers()
-                .filter(|visit| visit.code() == Some(1013))
+                .filter(|visit| visit.code() == Some(1013) || visit.stalled)
                 .count(),
             false => 0,
         };
