@@ -36,25 +36,25 @@ const FIGURES: &[Figure] = &[
         name: "enter-closed",
         what: "enter a closed gate, leave, 10,000 held",
         calls: 10_000,
-        at_most: 4_200,
+        at_most: 4_180,
     },
     Figure {
         name: "release",
         what: "be released and acknowledge, each of 1,000",
         calls: 1_000,
-        at_most: 2_200,
+        at_most: 2_160,
     },
     Figure {
         name: "startup",
         what: "a startup of ten steps that have nothing to do",
         calls: 100,
-        at_most: 108_500,
+        at_most: 105_900,
     },
     Figure {
         name: "guard",
         what: "a look of a guard that is ready",
         calls: 1_000,
-        at_most: 1_360,
+        at_most: 1_190,
     },
 ];
 

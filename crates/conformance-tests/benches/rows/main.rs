@@ -4,6 +4,7 @@
 //! ```text
 //! rows guard|cold-start|holding|echo|idle|proxy|entry|process [--quick] --ws-server PATH --plots DIRECTORY
 //! rows serve PEER ADDRESS OPENING      a server to be measured, as a process of its own
+//! rows pass ADDRESS UPSTREAM           a proxy that knows no protocol, the same
 //! rows load ADDRESS PAYLOAD IN_FLIGHT CONNECTIONS SECONDS      the load of `echo`, for a profiler
 //! ```
 //!
@@ -75,6 +76,10 @@ fn main() -> Result<()> {
             let (peer, address) = (peer.parse::<Peer>()?, address.parse()?);
             let opening = Opening::from_words(opening)?;
             runtime(!peer.has_one_thread())?.block_on(peers::serve(peer, address, opening))
+        }
+        ["pass", address, upstream] => {
+            let (address, upstream) = (address.parse()?, upstream.parse()?);
+            runtime(false)?.block_on(peers::pass_on(address, upstream))
         }
         ["load", address, ref numbers @ ..] => {
             let numbers: Result<Vec<usize>, _> = numbers.iter().map(|it| it.parse()).collect();

@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::axum::Unready;
+pub(crate) use self::raw::pass_on;
 use crate::{Result, process};
 
 const BIND_LIMIT: Duration = Duration::from_secs(20);

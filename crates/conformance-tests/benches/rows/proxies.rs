@@ -1,5 +1,6 @@
 //! Proxies as their users run them: each started with what its own documentation has for WebSockets.
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(crate) enum Proxy {
     /// The same, told to be patient with an upstream that refuses connections.
     PatientHaproxy,
     Caddy,
+    /// This program: bytes passed on as they come.
+    Raw,
 }
 
 /// A proxy whose program is there.
@@ -38,6 +41,7 @@ impl Proxy {
             Self::Haproxy => "HAProxy",
             Self::PatientHaproxy => "HAProxy, 60 retries",
             Self::Caddy => "Caddy",
+            Self::Raw => "raw bytes",
         }
     }
 
@@ -48,6 +52,7 @@ impl Proxy {
             Self::Nginx => servers::find("nginx"),
             Self::Haproxy | Self::PatientHaproxy => servers::find("haproxy"),
             Self::Caddy => servers::find("caddy"),
+            Self::Raw => env::current_exe().ok(),
         };
         if program.is_none() {
             eprintln!("{} is not installed: cargo xtask tools bench", self.name());
@@ -69,6 +74,8 @@ impl Proxy {
                 ("haproxy.cfg", haproxy(address, upstream, retries))
             }
             Self::Caddy => ("Caddyfile", caddy(address, upstream)),
+            // It has none.
+            Self::Raw => ("settings", String::new()),
         }
     }
 }
@@ -98,6 +105,7 @@ impl Installed {
             Proxy::Ours => "--version",
             Proxy::Nginx | Proxy::Haproxy | Proxy::PatientHaproxy => "-v",
             Proxy::Caddy => "version",
+            Proxy::Raw => return Ok("of this workspace".to_owned()),
         };
         let output = Command::new(&self.program).arg(asked).output()?;
         // nginx says it where others say what is wrong.
@@ -138,6 +146,9 @@ impl Installed {
                 command.stderr(Stdio::null());
                 // It keeps files of its own, wherever it is told that its user is at home.
                 command.env("HOME", directory.path());
+            }
+            Proxy::Raw => {
+                command.args(["pass", &port.address().to_string(), &upstream.to_string()]);
             }
         }
         let server = Server::spawn(&mut command, Arc::new(port), Some(directory))?;

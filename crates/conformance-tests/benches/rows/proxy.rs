@@ -86,7 +86,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 fn compared(options: &Options) -> Result<(Vec<&'static str>, Vec<Installed>)> {
     let find = |proxy: Proxy| proxy.find(&options.ws_server);
     let ours = find(Proxy::Ours).ok_or("no ws-server")?;
-    let others = [Proxy::Nginx, Proxy::Haproxy, Proxy::Caddy].map(find);
+    let others = [Proxy::Nginx, Proxy::Haproxy, Proxy::Caddy, Proxy::Raw].map(find);
     let (mut names, mut proxies) = (vec![ours.name(), AGAIN], vec![ours.clone(), ours]);
     for other in others.into_iter().flatten() {
         names.push(other.name());

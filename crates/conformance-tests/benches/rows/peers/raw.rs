@@ -1,4 +1,5 @@
-//! Bytes sent back as they came, without a protocol: what is left is the kernel and the runtime.
+//! Bytes sent back, or passed on, as they came, without a protocol: what is left is the kernel and the
+//! runtime.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -43,22 +44,47 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
     }
     drop(head);
     stream.write_all(ANSWER).await?;
-    while let Some(left) = poll_fn(|cx| poll_echo(&mut stream, cx)).await? {
-        stream.write_all(&left).await?;
+    let (reader, writer) = stream.split();
+    copy(reader, writer).await
+}
+
+/// Between its clients and one upstream.
+pub(crate) async fn pass_on(address: SocketAddr, upstream: SocketAddr) -> Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    loop {
+        let (client, _) = listener.accept().await?;
+        let upstream = TcpStream::connect(upstream).await?;
+        client.set_nodelay(true)?;
+        upstream.set_nodelay(true)?;
+        let (from_client, to_client) = client.into_split();
+        let (from_upstream, to_upstream) = upstream.into_split();
+        // Each way a task of its own, so that none is polled for what the other waits for.
+        tokio::spawn(copy(from_client, to_upstream));
+        tokio::spawn(copy(from_upstream, to_client));
+    }
+}
+
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+    while let Some(left) = poll_fn(|cx| poll_copy(&mut from, &mut to, cx)).await? {
+        to.write_all(&left).await?;
     }
     Ok(())
 }
 
-/// Sends back what has come; returns what the socket did not take, or `None` at its end.
-fn poll_echo(stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Option<Vec<u8>>>> {
+/// Writes what has come; returns what the socket did not take, or `None` at the end.
+fn poll_copy(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Option<Vec<u8>>>> {
     SHARED.with_borrow_mut(|shared| {
         let mut buffer = ReadBuf::new(shared);
-        ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
+        ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
         let came = buffer.filled();
         if came.is_empty() {
             return Poll::Ready(Ok(None));
         }
-        let taken = match Pin::new(stream).poll_write(cx, came) {
+        let taken = match Pin::new(to).poll_write(cx, came) {
             Poll::Ready(taken) => taken?,
             Poll::Pending => 0,
         };
