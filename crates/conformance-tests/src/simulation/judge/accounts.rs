@@ -95,6 +95,8 @@ fn judge_rest(facts: &Facts<'_>, status: &Value, faults: &mut Vec<String>) {
         false => 0,
     };
     expect("live so far", total, served.saturating_sub(unsure), served);
+    let does_not_hear =
+        |visit: &&Visit| visit.stalled && visit.closed.is_none() && facts.times_served(visit) == 0;
     // Whoever left may have been refused, and not have heard of it.
     let left = facts.visits.iter().filter(|visit| visit.left.is_some());
     let left = left.count();
@@ -113,7 +115,7 @@ fn judge_rest(facts: &Facts<'_>, status: &Value, faults: &mut Vec<String>) {
         let unsure = match facts.scenario.refuses_with_close() || facts.scenario.holds_frames() {
             true => facts
                 .callers()
-                .filter(|visit| visit.code() == Some(1013) || visit.stalled)
+                .filter(|visit| visit.code() == Some(1013) || does_not_hear(visit))
                 .count(),
             false => 0,
         };

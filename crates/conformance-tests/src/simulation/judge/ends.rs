@@ -79,8 +79,9 @@ fn is_dropped(facts: &Facts<'_>, visit: &Visit) -> bool {
     // Whoever waits for the upstream's answer at the end of the drain is left, too ("The spread of a
     // drain").
     let asking = facts.scenario.is_proxy() && facts.drain_is_over() == Some(at);
-    // Whoever connects, or has asked, in the very moment in which the process ends may just be accepted.
-    let asked = visit.arrived.is_some_and(|arrived| arrived.at == at);
+    // Whoever connects in the very moment in which the process ends may just be accepted, and who has asked in
+    // that moment, while steps were undone, may just be read.
+    let asked = visit.arrived.is_some_and(|arrived| arrived.at == at) && !facts.undoing().is_zero();
     let late = (visit.connected.at == at || asked) && at >= facts.ended().at;
     let has_reason =
         late || visit.stalled || visit.arrived.is_none() || asking || is_aborted(facts);
@@ -116,14 +117,15 @@ fn judge_close(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
         let limits = &facts.scenario.settings.limits;
         let pinged = !limits.ping_interval.is_zero();
         let idle = !limits.idle_timeout.is_zero();
-        let drained = facts.drains_from.is_some();
+        let drained = facts.drains_from.is_some_and(|from| from <= visit.ended.at);
+        let asked = asked_for(facts, visit).is_some();
         // Who answers no ping, or takes no goodbye, is lost to the server (S12).
-        return match visit.stalled && (pinged || idle || drained) {
+        return match visit.stalled && (pinged || idle || drained || asked) {
             true => Ok(()),
             false => Err("S12: a WebSocket ends without a close frame".to_owned()),
         };
     };
-    let asks = |asked: &[Ask]| asks_for(facts, visit, asked);
+    let asks = |these: &[Ask]| asked_for(facts, visit).is_some_and(|ask| these.contains(&ask));
     let said_first = visit.said_goodbye.is_some_and(|said| said < closed.at);
     let may = match closed.code {
         1000 => said_first || asks(&[Ask::Bye]),
@@ -153,8 +155,13 @@ fn judge_close(facts: &Facts<'_>, visit: &Visit) -> Result<(), String> {
 
 fn is_idle(facts: &Facts<'_>, visit: &Visit) -> bool {
     let limit = facts.scenario.settings.limits.idle_timeout;
-    let read = visit.said.iter().filter_map(|said| said.read);
-    let mut active: Vec<_> = read.chain(facts.served(visit)).map(|it| it.at).collect();
+    let served = facts.served(visit);
+    // Its time runs from then on, whatever it had said before.
+    let read = visit
+        .said
+        .iter()
+        .filter_map(|said| Some(said.read?.max(served?)));
+    let mut active: Vec<_> = read.chain(served).map(|it| it.at).collect();
     active.sort_unstable();
     active.extend(visit.closed.as_ref().map(|closed| closed.at.at));
     let mut pauses = active.windows(2).map(|two| two[1].saturating_sub(two[0]));
@@ -166,13 +173,13 @@ fn is_idle(facts: &Facts<'_>, visit: &Visit) -> bool {
     !limit.is_zero() && idle
 }
 
-/// Whether it has asked for one of these.
-fn asks_for(facts: &Facts<'_>, visit: &Visit, asked: &[Ask]) -> bool {
+/// What it has asked for, if it came to that. Each of them ends the connection.
+fn asked_for(facts: &Facts<'_>, visit: &Visit) -> Option<Ask> {
     let Errand::WebSocket(caller) = &facts.scenario.clients[visit.name.client].errand else {
-        return false;
+        return None;
     };
-    let ask = caller.asks.filter(|(which, _)| visit.said.len() > *which);
-    ask.is_some_and(|(_, ask)| asked.contains(&ask))
+    let (_, ask) = caller.asks.filter(|(which, _)| visit.said.len() > *which)?;
+    Some(ask)
 }
 
 fn judge_status(facts: &Facts<'_>, visit: &Visit, status: u16) -> Result<(), String> {

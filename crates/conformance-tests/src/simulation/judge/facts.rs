@@ -89,10 +89,12 @@ impl<'a> Facts<'a> {
         Some(begin + self.scenario.settings.shutdown.drain)
     }
 
-    /// The longest that undoing the steps may take, one after the other, once everybody is gone.
+    /// How long undoing the steps took, one after the other, once everybody was gone.
     pub(super) fn undoing(&self) -> Duration {
-        let steps = self.scenario.steps.iter();
-        steps.filter_map(|step| step.undoing).sum()
+        let undone = self.ledger.undone.iter();
+        undone
+            .filter_map(|step| self.scenario.steps[*step].undoing)
+            .sum()
     }
 
     /// Whether startup fails before, or when, it is told to stop.
