@@ -2,7 +2,7 @@
 //! here; whatever else the protocol has is tungstenite's.
 //!
 //! ```text
-//! stream ─► intake ─┬─ a whole message in one frame ────────────────────┬─► message
+//! stream ─► intake ─┬─ a whole message in one frame ──────────────────────┬─► message
 //!                   └─ anything else ─► course, to its end ─► tungstenite ┘
 //! stream ◄─ outgoing ◄─┬─ messages
 //!                      └─ control frames ◄─ tungstenite
