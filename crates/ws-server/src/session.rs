@@ -4,27 +4,26 @@
 //! what the handler made of it with one flush. So a burst of messages costs a few system calls,
 //! and pings are answered while the handler waits for something else.
 
+mod alarm;
 mod goodbye;
 mod keep_alive;
 mod work;
 mod writing;
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::{BoxFuture, join};
 use tokio::io::AsyncWriteExt;
-use tokio::task::coop::unconstrained;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tracing::debug;
 
+use self::alarm::Alarm;
 pub(crate) use self::goodbye::{goodbye_for, say_goodbye};
 use self::keep_alive::{Due, KeepAlive};
 use self::work::Work;
@@ -42,9 +41,6 @@ use crate::visit::{End, Visit};
 /// How long a client may take to answer a close frame. Well under the default drain time, and
 /// longer than any living client's round trip.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Far enough never to be reached: what a timer is set to that has nothing to wait for.
-const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
 /// How many pongs may wait to be written before nothing more is read: nobody who reads has as many.
 const MAX_PONGS: usize = 64;
@@ -90,9 +86,7 @@ pub(crate) struct Session<T> {
     /// How many pings came since the last flush.
     pongs: usize,
     keep_alive: KeepAlive,
-    timer: Pin<Box<Sleep>>,
-    /// The timer wakes this task once its time has come.
-    is_timed: bool,
+    alarm: Alarm,
     /// Last, since whoever is registered may still have a socket.
     visit: Visit,
 }
@@ -125,8 +119,7 @@ impl<T: Transport> Session<T> {
             blocked: false,
             unflushed: false,
             pongs: 0,
-            timer: Box::pin(sleep_until(keep_alive.next_due().unwrap_or(now + NEVER))),
-            is_timed: false,
+            alarm: Alarm::new(keep_alive.next_due()),
             keep_alive,
             visit,
         }
@@ -343,13 +336,8 @@ impl<T: Transport> Session<T> {
     }
 
     fn heed_time(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.is_timed && !self.timer.is_elapsed() {
-            // To ask costs a fraction of polling it, which would have it wake the same task.
-            return false;
-        }
         let mut again = false;
-        // However much the handler has done in this turn: a timer that was not polled wakes nobody.
-        while unconstrained(self.timer.as_mut()).poll_unpin(cx).is_ready() {
+        while self.alarm.poll(cx).is_ready() {
             let now = Instant::now();
             match &mut self.stage {
                 Stage::Finishing { until, .. } if *until <= now => {
@@ -373,24 +361,20 @@ impl<T: Transport> Session<T> {
             again |= !matches!(self.stage, Stage::Open);
             self.rearm();
             if matches!(self.stage, Stage::Over) {
-                return again;
+                break;
             }
         }
-        self.is_timed = true;
         again
     }
 
-    /// Sets the timer to whatever comes first now.
+    /// Sets the alarm to whatever comes first now.
     fn rearm(&mut self) {
         let next = match &self.stage {
             Stage::Open => self.keep_alive.next_due(),
             Stage::Finishing { until, .. } | Stage::Closing { until, .. } => Some(*until),
             Stage::Over => None,
         };
-        self.timer
-            .as_mut()
-            .reset(next.unwrap_or_else(|| Instant::now() + NEVER));
-        self.is_timed = false;
+        self.alarm.set(next);
     }
 }
 

@@ -16,6 +16,12 @@ fn frame(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+fn connected() -> (DuplexStream, Socket<DuplexStream>) {
+    let (client, server) = duplex(1024 * 1024);
+    let limits = LimitSettings::default();
+    (client, Socket::new(server, Bytes::new(), &limits))
+}
+
 async fn binary(socket: &mut Socket<DuplexStream>) -> Bytes {
     match socket.next().await {
         Some(Ok(Frame::Binary(payload))) => payload,
@@ -87,8 +93,7 @@ async fn a_slow_reader_keeps_no_more_waiting_than_what_waits() {
 
 #[tokio::test]
 async fn a_large_message_leaves_no_memory_behind() {
-    let (mut client, server) = duplex(1024 * 1024);
-    let mut socket = Socket::new(server, Bytes::new(), &LimitSettings::default());
+    let (mut client, mut socket) = connected();
     client
         .write_all(&frame(&[7; 60_000]))
         .await
@@ -102,9 +107,20 @@ async fn a_large_message_leaves_no_memory_behind() {
 }
 
 #[tokio::test]
+async fn what_comes_in_parts_leaves_no_memory_behind() {
+    let (mut client, mut socket) = connected();
+    let message = frame(&[7; 30_000]);
+    let (some, rest) = message.split_at(20_000);
+    client.write_all(some).await.expect("there is room");
+    assert!(socket.next().now_or_never().is_none() && socket.codec.is_some());
+    client.write_all(rest).await.expect("there is room");
+    assert_eq!(binary(&mut socket).await, vec![7; 30_000]);
+    assert!(socket.codec.is_none() && socket.intake.is_empty());
+}
+
+#[tokio::test]
 async fn a_goodbye_without_a_code_is_answered_and_is_the_end() {
-    let (mut client, server) = duplex(1024);
-    let mut socket = Socket::new(server, Bytes::new(), &LimitSettings::default());
+    let (mut client, mut socket) = connected();
     let goodbye = [0x88, 0x80, 0, 0, 0, 0];
     client.write_all(&goodbye).await.expect("there is room");
     assert!(matches!(socket.next().await, Some(Ok(Frame::Close(None)))));
@@ -118,8 +134,7 @@ async fn a_goodbye_without_a_code_is_answered_and_is_the_end() {
 
 #[tokio::test]
 async fn a_ping_is_answered_with_the_next_flush() {
-    let (mut client, server) = duplex(1024);
-    let mut socket = Socket::new(server, Bytes::new(), &LimitSettings::default());
+    let (mut client, mut socket) = connected();
     let ping = [0x89, 0x81, 0, 0, 0, 0, 7];
     client.write_all(&ping).await.expect("there is room");
     assert!(matches!(socket.next().await, Some(Ok(Frame::Ping(_)))));
@@ -132,8 +147,7 @@ async fn a_ping_is_answered_with_the_next_flush() {
 
 #[tokio::test]
 async fn a_pong_that_is_due_comes_before_our_goodbye() {
-    let (mut client, server) = duplex(1024);
-    let mut socket = Socket::new(server, Bytes::new(), &LimitSettings::default());
+    let (mut client, mut socket) = connected();
     let ping = [0x89, 0x80, 0, 0, 0, 0];
     client.write_all(&ping).await.expect("there is room");
     assert!(matches!(socket.next().await, Some(Ok(Frame::Ping(_)))));
